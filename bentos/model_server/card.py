@@ -1,0 +1,82 @@
+"""The parts of an artefact's card.json that serving reads, checked when it is loaded."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from bentos.model_server.predictor import ArtifactUnusable
+
+DType = Literal["float", "int", "bool", "string"]
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """One named, typed value of a request; minimum and maximum inclusive, `allowed` empty: any."""
+
+    name: str
+    dtype: DType
+    description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    allowed: tuple[str, ...] = ()
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """A feature view to read, by which entity keys, and how old a value may be (None: any)."""
+
+    name: str
+    entities: tuple[str, ...]
+    features: tuple[str, ...]
+    ttl_seconds: float | None = None
+
+
+class Feature(msgspec.Struct, frozen=True, kw_only=True):
+    """Which feature of which view fills an input column."""
+
+    column: str
+    view: str
+    feature: str
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do when the online store has no row for an entity."""
+
+    on_missing: Literal["predict", "refuse"] = "predict"
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model is asked."""
+
+    format: Literal[1]
+    model: str
+    task: Literal["binary", "regression"]
+    entities: tuple[Field, ...]
+    context: tuple[Field, ...]
+    features: tuple[Feature, ...]
+    views: tuple[View, ...]
+    entity_features: tuple[str, ...]
+    serving: Serving = Serving()
+
+
+def read_card(document: Mapping[str, Any], columns: tuple[str, ...]) -> Card:
+    """The card, checked against itself and the model's input columns.
+
+    Raises:
+        ArtifactUnusable: A part is missing or mistyped, or an input column has no source.
+    """
+    try:
+        card = msgspec.convert(dict(document), Card)
+    except msgspec.ValidationError as error:
+        raise ArtifactUnusable(f"card.json: {error}") from error
+    entities = {field.name for field in card.entities}
+    for view in card.views:
+        unknown = sorted(set(view.entities) - entities)
+        if unknown:
+            raise ArtifactUnusable(f"card.json: view {view.name} is keyed by unknown {unknown}")
+    read = {(view.name, feature) for view in card.views for feature in view.features}
+    sources = {f.column for f in card.features if (f.view, f.feature) in read}
+    sources |= {field.name for field in card.context} | (entities & set(card.entity_features))
+    unfilled = sorted(set(columns) - sources)
+    if unfilled:
+        raise ArtifactUnusable(f"card.json: nothing fills the input columns {unfilled}")
+    return card

@@ -1,0 +1,93 @@
+"""A model artefact ready to predict: its card, its encoder and its ONNX session."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    NotImplemented,
+)
+
+from bentos.model_server.encoding import Column, Encoder
+
+_ONNX_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented)
+
+
+class ArtifactUnusable(ValueError):
+    """The artefact's files do not make a model that can predict."""
+
+
+class Predictor:
+    """Predicts from columns of values by name.
+
+    Attributes:
+        card: The parsed `card.json`, empty in a folder that has none yet (during training).
+        preprocessing: The parsed `preprocessing.json`.
+        columns: Names of the input columns, numeric ones first.
+    """
+
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        preprocessing: Mapping[str, Any],
+        card: Mapping[str, Any],
+    ) -> None:
+        self.card = card
+        self.preprocessing = preprocessing
+        self._encode = Encoder(preprocessing)
+        self.columns = self._encode.columns
+        self._session = session
+        # An exporter prunes an input that has no columns.
+        self._inputs = {argument.name for argument in session.get_inputs()}
+
+    @classmethod
+    def load(cls, folder: Path, threads: int = 1) -> "Predictor":
+        """The predictor of an artefact folder, `threads` of the CPU per prediction.
+
+        Raises:
+            ArtifactUnusable: A file is missing, or is not what its name says.
+        """
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            preprocessing = json.loads((folder / "preprocessing.json").read_bytes())
+            card_file = folder / "card.json"
+            card = json.loads(card_file.read_bytes()) if card_file.exists() else {}
+            graph = (folder / "model.onnx").read_bytes()
+            session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            return cls(session, preprocessing, card)
+        # onnxruntime has a class for every status and only RuntimeError and Exception above.
+        except (OSError, ValueError, KeyError, RuntimeError, *_ONNX_ERRORS) as error:
+            raise ArtifactUnusable(f"artefact {folder}: {error}") from error
+
+    def predict(self, columns: Mapping[str, Column]) -> npt.NDArray[np.float32]:
+        """Predictions [n]: probabilities of a binary model, values of a regression.
+
+        Raises:
+            KeyError, ValueError: The columns do not fit the model (see Encoder).
+        """
+        numeric, categorical = self._encode(columns)
+        arrays = {"numeric": numeric, "categorical": categorical}
+        fed = {name: arrays[name] for name in self._inputs}
+        (prediction,) = self._session.run(["prediction"], fed)
+        return np.asarray(prediction, dtype=np.float32).reshape(-1)
+
+    def warm_up(self) -> None:
+        """Predict one row of missing values, so that the first request does not pay for it.
+
+        Raises:
+            ArtifactUnusable: The model gives no finite number for it.
+        """
+        prediction = self.predict({name: [None] for name in self.columns})
+        if prediction.shape != (1,) or not np.isfinite(prediction[0]):
+            raise ArtifactUnusable(f"a row of missing values is predicted as {prediction.tolist()}")

@@ -1,0 +1,151 @@
+"""The one BentoML service, for every model.
+
+    bentoml serve flights__arrival_delay:v3
+    MLPLAT_MODEL=flights.arrival_delay bentoml serve bentos.model_server.service:ModelServer
+
+A Bento brings its artefact along and serves on it alone; without one, the production version
+is taken from the registry at start. Either way the registry is followed afterwards.
+"""
+
+import gc
+import json
+import os
+import threading
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+# BentoML reports usage unless this is set before its first event; it is read once.
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+
+import bentoml
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bentos.model_server.baked import BakedArtifact, load_first_version, read_baked
+from bentos.model_server.endpoint import Answer, Endpoint
+from bentos.model_server.journal import Journal
+from bentos.model_server.predictor import ArtifactUnusable
+from bentos.model_server.routing import Routing, Target
+from resources.artifacts import artifact_store
+from resources.online_store import online_store
+from resources.registry.registry import registry
+from resources.settings import Settings, from_environment
+
+_ROOT = Path(__file__).resolve().parents[2]
+_POLL_SECONDS = 2.0
+_BODY_BYTES = 64 * 1024
+_JSON = {"content-type": "application/json"}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _model_name(baked: BakedArtifact | None) -> str:
+    named = baked.model if baked else os.environ.get("MLPLAT_MODEL")
+    if not named:
+        raise ArtifactUnusable(
+            "no artefact is baked in and MLPLAT_MODEL is unset; serve a Bento tag, or name a model"
+        )
+    return named
+
+
+def _routing(settings: Settings, model: str) -> Routing:
+    versions = registry(settings.registry_url)
+    artifacts = artifact_store(settings.artifacts_url)
+
+    def champion() -> Target | None:
+        found = versions.champion(model)
+        return found and Target(version=found.number, artifact_digest=found.artifact_digest)
+
+    return Routing(model=model, champion=champion, fetch=artifacts.get_folder, clock=_now)
+
+
+async def _predict(request: Request) -> Response:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BODY_BYTES:
+            document = {"error": f"the body is longer than {_BODY_BYTES} bytes"}
+            return Response(json.dumps(document), HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _JSON)
+    # Called on the event loop: with SQLite the work takes about 0.4 ms of one core.
+    return _response(request.app.state.endpoint.answer_body(bytes(body)))
+
+
+async def _model(request: Request) -> Response:
+    return Response(msgspec.json.encode(request.app.state.endpoint.description()), 200, _JSON)
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, _JSON)
+
+
+http = Starlette(
+    routes=[
+        Route("/v1/predict", _predict, methods=["POST"]),
+        Route("/v1/model", _model, methods=["GET"]),
+    ]
+)
+
+
+@bentoml.asgi_app(http)
+@bentoml.service(
+    # Both would work on every request; the journal records each prediction already.
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": [".*"]},
+    envs=[{"name": "BENTOML_DO_NOT_TRACK", "value": "True"}],
+)
+class ModelServer:
+    """Predictions of one model: POST /v1/predict, GET /v1/model, /livez, /readyz, /metrics."""
+
+    def __init__(self) -> None:
+        settings = from_environment()
+        baked = read_baked(_ROOT)
+        model = _model_name(baked)
+        self._routing = _routing(settings, model)
+        load_first_version(self._routing, baked, _ROOT)
+        self._store = online_store(settings.online_url)
+        self._journal = Journal(settings.journal / model, _now)
+        self._stop = threading.Event()
+        self._follower = threading.Thread(
+            target=self._routing.follow, args=(self._stop, _POLL_SECONDS), daemon=True
+        )
+        self._endpoint = Endpoint(
+            routing=self._routing,
+            store=self._store,
+            journal=self._journal,
+            bento=baked.tag if baked else "",
+            clock=_now,
+        )
+        http.state.endpoint = self._endpoint
+
+    @bentoml.on_startup
+    def start(self) -> None:
+        """Follow the registry, and keep the garbage collector off what is loaded by now."""
+        self._follower.start()
+        gc.collect()
+        gc.freeze()
+
+    @bentoml.on_shutdown
+    def stop(self) -> None:
+        """Stop following and release the stores."""
+        self._stop.set()
+        self._follower.join()
+        self._store.close()
+        self._journal.close()
+
+    def __is_ready__(self) -> bool:
+        """Whether a version is loaded, for BentoML's /readyz."""
+        return self._routing.active is not None
+
+    @bentoml.api
+    async def predict(self, request: dict[str, Any], /, context: bentoml.Context) -> dict[str, Any]:
+        """One prediction, like POST /v1/predict: the request is the JSON body itself."""
+        answer = self._endpoint.answer(request)
+        context.response.status_code = answer.status
+        return json.loads(answer.body)

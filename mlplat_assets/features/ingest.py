@@ -1,0 +1,43 @@
+"""Sources into the lake: raw tables in daily partitions by time of knowledge."""
+
+import dagster as dg
+
+from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.features.partition_report import column_schema, record
+from mlplat_assets.keys import group, key, table
+from mlplat_assets.partitions import SINGLE_RUN, daily, window
+from mlplat_assets.spec import Source
+from resources.lake import Lake
+
+
+def raw_table(declared: Declared[Source], catalogue: Catalogue) -> dg.AssetsDefinition:
+    """The asset that copies one source's window of days into the lake."""
+    source, asset_key = declared.spec, key("raw", declared.team, declared.name)
+    table_name = table("raw", declared.team, declared.name)
+    schema = {column.name: (column.dtype, column.description) for column in source.columns}
+
+    @dg.asset(
+        key=asset_key,
+        description=source.description,
+        partitions_def=daily(catalogue.teams[declared.team]),
+        backfill_policy=SINGLE_RUN,
+        group_name=group("raw", declared.team),
+        owners=[catalogue.owner(declared)],
+        kinds={"ducklake"},
+        metadata={"dagster/column_schema": column_schema(schema)},
+    )
+    def raw(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+        first, last = window(context)
+        rows = source.read(first, last)
+        expected = [*schema, "partition_day"]
+        if rows.columns != expected:
+            raise dg.Failure(
+                f"{declared.file}: read() returned columns {rows.columns}, declared are {expected}. "
+                "Return exactly the declared ones, in order, then partition_day."
+            )
+        lake.replace_days(table_name, rows.to_arrow(), first, last)
+        return dg.MaterializeResult(
+            metadata=record(context, lake, asset_key, table_name, (first, last))
+        )
+
+    return raw

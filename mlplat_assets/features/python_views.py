@@ -1,0 +1,57 @@
+"""Feature views computed in Python: lake tables in, the window's rows out."""
+
+import dagster as dg
+import polars as pl
+
+from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.features.partition_report import column_schema, record
+from mlplat_assets.keys import group, key, table
+from mlplat_assets.partitions import SINGLE_RUN, daily, window
+from mlplat_assets.spec import FeatureView
+from resources.lake import Lake
+
+
+def python_view(declared: Declared[FeatureView], catalogue: Catalogue) -> dg.AssetsDefinition:
+    """The asset that computes one feature view's window of days."""
+    view, asset_key = declared.spec, key("features", declared.team, declared.name)
+    table_name = table("features", declared.team, declared.name)
+    inputs = {reference: tuple(reference.split(".")) for reference in view.inputs}
+
+    @dg.asset(
+        key=asset_key,
+        description=view.description,
+        deps=[key(stage, team, name) for stage, team, name in inputs.values()],  # type: ignore[arg-type]
+        partitions_def=daily(catalogue.teams[declared.team]),
+        backfill_policy=SINGLE_RUN,
+        group_name=group("features", declared.team),
+        owners=[catalogue.owner(declared)],
+        kinds={"python", "polars"},
+        metadata={"dagster/column_schema": column_schema(view_columns(view))},
+    )
+    def features(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        assert view.compute is not None  # the catalogue refuses a Python view without it
+        first, last = window(context)
+        frames = {
+            reference: pl.DataFrame(
+                lake.read(f"select * from {table(stage, team, name)}")  # type: ignore[arg-type]
+            ).lazy()
+            for reference, (stage, team, name) in inputs.items()
+        }
+        rows = view.compute(frames, first, last).select(list(view_columns(view)))
+        lake.replace_days(table_name, rows.to_arrow(), first, last)
+        return dg.MaterializeResult(
+            metadata=record(context, lake, asset_key, table_name, (first, last))
+        )
+
+    return features
+
+
+def view_columns(view: FeatureView) -> dict[str, tuple[str, str]]:
+    """The columns of a view's table, in order, with type and description."""
+    named = {field.name: (field.dtype, field.description) for field in view.entities}
+    named["event_timestamp"] = ("timestamp", "UTC")
+    named["created_timestamp"] = ("timestamp", "UTC, when the row became known")
+    named["partition_day"] = ("date", "UTC day of knowledge")
+    return named | {field.name: (field.dtype, field.description) for field in view.features}

@@ -1,0 +1,38 @@
+"""Asset keys and groups: the one place that names things in the graph."""
+
+from typing import Literal
+
+import dagster as dg
+
+Stage = Literal[
+    "raw",
+    "staging",
+    "features",
+    "labels",
+    "online",
+    "training_sets",
+    "candidates",
+    "evaluations",
+    "versions",
+    "champions",
+    "bentos",
+    "endpoints",
+    "predictions",
+    "drift",
+    "performance",
+]
+
+
+def key(stage: Stage, team: str, name: str) -> dg.AssetKey:
+    """The asset key of one thing of one team at one stage of the flow."""
+    return dg.AssetKey([stage, team, name])
+
+
+def table(stage: Stage, team: str, name: str) -> str:
+    """The lake table of one thing of one team, as `schema.team__name`."""
+    return f"{stage}.{team}__{name}"
+
+
+def group(stage: Stage, team: str) -> str:
+    """The Dagster group of a team's assets at one stage."""
+    return f"{team}/{stage}"

@@ -1,0 +1,35 @@
+"""Probability, two hours before departure, that a flight arrives more than 15 minutes late."""
+
+from mlplat_assets.spec import Field, Gate, ModelSpec, TimeSplit
+
+MODEL = ModelSpec(
+    task="binary",
+    label="flights.arrival_delay:is_late",
+    features=(
+        "flights.weather",
+        "flights.carrier_recent",
+        "flights.origin_recent",
+        "flights.carrier_origin_recent",
+        "flights.route_recent",
+        "flights.aircraft_last_leg",
+        "flights.aircraft",
+    ),
+    entity_features=("carrier", "origin", "dest"),
+    context=(
+        Field(name="distance", dtype="int", description="Miles", minimum=1, maximum=6000),
+        Field(
+            name="scheduled_minutes",
+            dtype="int",
+            description="Gate to gate",
+            minimum=20,
+            maximum=1000,
+        ),
+        Field(
+            name="local_hour", dtype="int", description="Hour of departure", minimum=0, maximum=23
+        ),
+        Field(name="weekday", dtype="int", description="Monday 1", minimum=1, maximum=7),
+    ),
+    split=TimeSplit(train_days=180, validation_days=21, holdout_days=21),
+    gates=(Gate(metric="auc", floor=0.62, margin=0.0), Gate(metric="ece", floor=0.12)),
+    approvers=("dana@flights.example.com", "lee@flights.example.com"),
+)

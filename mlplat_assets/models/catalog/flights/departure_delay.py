@@ -1,0 +1,27 @@
+"""Minutes, two hours before departure, by which a flight will leave late."""
+
+from mlplat_assets.spec import Field, Gate, ModelSpec, Retrain, TimeSplit
+
+MODEL = ModelSpec(
+    task="regression",
+    label="flights.departure_delay:departure_delay_minutes",
+    features=(
+        "flights.weather",
+        "flights.origin_recent",
+        "flights.carrier_origin_recent",
+        "flights.aircraft_last_leg:arrival_delay",
+        "flights.aircraft_last_leg:departure_delay",
+    ),
+    entity_features=("carrier", "origin"),
+    context=(
+        Field(name="distance", dtype="int", description="Miles", minimum=1, maximum=6000),
+        Field(
+            name="local_hour", dtype="int", description="Hour of departure", minimum=0, maximum=23
+        ),
+        Field(name="weekday", dtype="int", description="Monday 1", minimum=1, maximum=7),
+    ),
+    split=TimeSplit(train_days=180, validation_days=21, holdout_days=21),
+    gates=(Gate(metric="rmse", margin=0.0),),
+    approvers=("dana@flights.example.com",),
+    retrain=Retrain(cron="0 3 * * 1"),
+)

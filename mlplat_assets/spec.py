@@ -1,0 +1,191 @@
+"""What teams write: feature views, models and their policies, as frozen data.
+
+A declaration names no team and no name of its own: the path of its file is its identity
+(`catalog/<team>/<name>.py`), which `mlplat_assets.discovery` reads. This module imports the
+standard library only, so that reading a catalogue of a thousand models stays cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+DType = Literal["float", "int", "bool", "string", "timestamp"]
+Task = Literal["binary", "regression"]
+
+# The metrics that evaluation computes for each task, and which way is better.
+METRICS: Mapping[Task, Mapping[str, Literal["higher", "lower"]]] = {
+    "binary": {
+        "auc": "higher",
+        "average_precision": "higher",
+        "accuracy": "higher",
+        "log_loss": "lower",
+        "brier": "lower",
+        "ece": "lower",
+    },
+    "regression": {"r2": "higher", "mae": "lower", "rmse": "lower"},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One named, typed value: a feature of a view, an entity key, or a field of a request.
+
+    `float` and `int` are numeric inputs of a model; `string` and `bool` are categorical ones;
+    a `timestamp` (UTC) is never an input.
+    `minimum` and `maximum` are inclusive; `allowed` lists the accepted strings, empty for any.
+    """
+
+    name: str
+    dtype: DType
+    description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A table that enters the lake from outside, in daily partitions by time of knowledge.
+
+    `read(first, last)` returns the rows whose `partition_day` lies in the window, both days
+    inclusive, with exactly `columns` (besides `partition_day`).
+    """
+
+    description: str
+    columns: tuple[Field, ...]
+    read: Callable[[date, date], pl.DataFrame]
+    owner: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureView:
+    """A table of features in the lake, keyed by entities, each row valid from its event time.
+
+    `ttl` bounds the age of a value (None: no bound). `landing_delay` is added to a row's event
+    timestamp to give the time from which the row may be used.
+
+    A view in Python names its `inputs` (`stage.team.name`) and a function `compute(inputs, first,
+    last)` from lake tables by that name to the window's rows: entity keys, `event_timestamp`,
+    `created_timestamp`, `partition_day` and the features. A dbt view has neither: its `.yml` and
+    `.sql` declare it.
+    """
+
+    entities: tuple[Field, ...]
+    features: tuple[Field, ...]
+    description: str
+    ttl: timedelta | None = None
+    landing_delay: timedelta = timedelta(0)
+    online: bool = True
+    owner: str | None = None
+    inputs: tuple[str, ...] = ()
+    compute: Callable[[Mapping[str, pl.LazyFrame], date, date], pl.DataFrame] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """A table of outcomes, one row per unit, in daily partitions by when the outcome was known.
+
+    Its rows carry the unit id, the entity keys, `event_timestamp` (the decision time), whatever
+    else a caller knows then (the context), and the outcome itself.
+    """
+
+    unit: str
+    entities: tuple[str, ...]
+    columns: tuple[Field, ...]
+    description: str
+    owner: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeSplit:
+    """Training, validation and holdout as consecutive spans of decision times, oldest first.
+
+    The holdout is the most recent `holdout_days`, validation the `validation_days` before it,
+    training the `train_days` before that (None: everything older).
+    """
+
+    train_days: int | None = None
+    validation_days: int = 30
+    holdout_days: int = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """A bound that a candidate must meet on the holdout before it may be registered.
+
+    `floor` is the worst acceptable value of the metric. `margin` is how much worse than the
+    champion, on the same rows, the candidate may be (0: at least level; None: not compared).
+    """
+
+    metric: str
+    floor: float | None = None
+    margin: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftPolicy:
+    """When served features count as drifted away from the training profile.
+
+    A column drifts when its PSI in a one-day window exceeds both `psi_floor` and the
+    `quantile` of the PSI that single days of the training period had against the whole of it.
+    A window drifts when at least `columns` columns do. Below `minimum_rows` the verdict is
+    INCONCLUSIVE.
+    """
+
+    psi_floor: float = 0.25
+    quantile: float = 1.0
+    columns: int = 2
+    minimum_rows: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrain:
+    """What starts a retraining: a drift check that begins to fail, and optionally a cron."""
+
+    on_drift: bool = True
+    cron: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """How the model's service answers.
+
+    `on_missing` says what to do when the online store has no row for an entity (status
+    NOT_FOUND): `predict` with the value missing, or `refuse` the request.
+    """
+
+    on_missing: Literal["predict", "refuse"] = "predict"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """One model of one team: what it predicts, from what, and what it must prove.
+
+    `label` is `team.table:column` of a label table (see `Label`), which also gives the unit id,
+    the entity keys and the decision times.
+    `features` are references `team.view` (all its features) or `team.view:feature`.
+    `entity_features` are the entity keys that are themselves inputs of the model.
+    `trainer` is `module:function`, resolved only when training runs.
+    """
+
+    task: Task
+    label: str
+    features: tuple[str, ...]
+    gates: tuple[Gate, ...]
+    approvers: tuple[str, ...]
+    entity_features: tuple[str, ...] = ()
+    context: tuple[Field, ...] = ()
+    trainer: str = "mlplat_assets.models.trainers.tabular:fit"
+    hyperparameters: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    split: TimeSplit = TimeSplit()
+    drift: DriftPolicy = DriftPolicy()
+    retrain: Retrain = Retrain()
+    serving: Serving = Serving()
+    seed: int = 20130101
+    owner: str | None = None

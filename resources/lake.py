@@ -1,0 +1,265 @@
+"""The lake: DuckLake tables behind one reader and one writer.
+
+One open format with snapshots: a SQL catalog (SQLite file or PostgreSQL) and Parquet files
+(folder or S3). Writers queue behind a lock, because DuckLake transactions that delete and insert
+conflict even on different partitions, and a SQLite catalog takes one writer at a time.
+
+Timestamps in the lake are UTC without a zone: comparing zoned ones goes through ICU and doubles
+DuckDB's time.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from duckdb_extensions import import_extension
+from filelock import FileLock
+
+from resources.settings import Settings
+
+VERSIONS = "lineage.partition_versions"
+_EXTENSIONS = ("ducklake", "sqlite_scanner", "postgres_scanner", "httpfs")
+
+
+@cache
+def install_extensions() -> None:
+    """Make DuckDB's extensions, which come in PyPI wheels, known to this user's DuckDB.
+
+    Done once a process, and before any dbt run: nothing is downloaded at run time.
+    """
+    for extension in _EXTENSIONS:
+        import_extension(extension)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartitionVersion:
+    """The content of one day of one table at one lake snapshot.
+
+    `digest` depends on the rows alone, not on their order, file or snapshot; `created` columns
+    are part of the rows.
+    """
+
+    table: str
+    day: date
+    digest: str
+    rows: int
+    snapshot: int
+    changed: bool
+
+
+class Lake:
+    """Reads and writes tables named `schema.name` in one DuckLake."""
+
+    def __init__(self, catalog: str, data: str, lock: Path) -> None:
+        """Remember where the lake is; nothing is opened until used."""
+        self.catalog = catalog
+        self.data = data
+        self._lock_path = lock
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection with the lake attached and in use, closed at the end of the block."""
+        self._prepare_folders()
+        connection = duckdb.connect()
+        try:
+            _load_extensions(connection, self.catalog, self.data)
+            connection.execute("set timezone = 'UTC'")
+            attach = f"attach '{_quoted('ducklake:' + self.catalog)}' as lake"
+            connection.execute(f"{attach} (data_path '{_quoted(self.data)}')")
+            connection.execute("use lake")
+            yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """The writers' queue. Held around every write transaction and every dbt run."""
+        self._lock_path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._lock_path):
+            yield
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One write transaction: committed at the end of the block, rolled back on any error."""
+        with self.lock(), self.connect() as connection:
+            connection.execute("begin")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("rollback")
+                raise
+            connection.execute("commit")
+
+    def read(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """The rows of a query, with values bound to its `?` marks."""
+        with self.connect() as connection:
+            return connection.execute(sql, list(parameters)).to_arrow_table()
+
+    def snapshot(self) -> int:
+        """The id of the newest snapshot; `AT (VERSION => id)` reads the lake as of it."""
+        with self.connect() as connection:
+            return _snapshot(connection)
+
+    def has(self, table: str) -> bool:
+        """Whether the table exists."""
+        with self.connect() as connection:
+            return _has(connection, table)
+
+    def replace_days(
+        self, table: str, rows: pa.Table, first: date, last: date, day: str = "partition_day"
+    ) -> None:
+        """Make the table's days `first` to `last` (inclusive) hold exactly these rows.
+
+        Raises:
+            ValueError: A row's day lies outside the window; nothing is written.
+        """
+        with self.write() as connection:
+            connection.register("incoming", rows)
+            outside = connection.execute(
+                f"select count(*) from incoming where {day} is null or {day} not between ? and ?",
+                [first, last],
+            ).fetchall()[0][0]
+            if outside:
+                raise ValueError(
+                    f"{table}: {outside} rows have a {day} outside {first} to {last}; "
+                    "the producer must return rows of the requested window only"
+                )
+            create_table(connection, table, "select * from incoming limit 0", partition_by=day)
+            connection.execute(f"delete from {table} where {day} between ? and ?", [first, last])
+            connection.execute(f"insert into {table} by name select * from incoming order by {day}")
+
+    def replace_all(self, table: str, rows: pa.Table) -> None:
+        """Make an unpartitioned table hold exactly these rows."""
+        with self.write() as connection:
+            connection.register("incoming", rows)
+            create_table(connection, table, "select * from incoming limit 0")
+            connection.execute(f"delete from {table}")
+            connection.execute(f"insert into {table} by name select * from incoming")
+
+    def record_partitions(
+        self, table: str, first: date, last: date, run_id: str
+    ) -> list[PartitionVersion]:
+        """Digest each day of the window and remember those whose content changed.
+
+        A day without rows has a digest too, so that an emptied partition counts as changed.
+        """
+        with self.write() as connection:
+            create_table(
+                connection,
+                VERSIONS,
+                """select ''::varchar as table_name, null::date as partition_day,
+                          ''::varchar as digest, 0::bigint as row_count, 0::bigint as snapshot,
+                          ''::varchar as run_id, now()::timestamp as recorded_at limit 0""",
+            )
+            snapshot = _snapshot(connection)
+            found = connection.execute(_versions_sql(connection, table), [first, last, table])
+            versions = [
+                PartitionVersion(
+                    table=table, day=day, digest=digest, rows=rows, snapshot=snapshot, changed=new
+                )
+                for day, digest, rows, new in found.fetchall()
+            ]
+            changed = [v for v in versions if v.changed]
+            if changed:
+                connection.register("changed", _as_arrow(changed, run_id))
+                connection.execute(
+                    f"insert into {VERSIONS} by name "
+                    "select *, (now() at time zone 'UTC')::timestamp as recorded_at from changed"
+                )
+        return versions
+
+    def _prepare_folders(self) -> None:
+        if self.catalog.startswith("sqlite:"):
+            Path(self.catalog.removeprefix("sqlite:")).parent.mkdir(parents=True, exist_ok=True)
+        if "://" not in self.data:
+            Path(self.data).mkdir(parents=True, exist_ok=True)
+
+
+def lake_from(settings: Settings) -> Lake:
+    """The lake that the settings name; its lock lives in the home folder."""
+    return Lake(settings.lake_catalog, settings.lake_data, settings.home / "lake.lock")
+
+
+def create_table(
+    connection: duckdb.DuckDBPyConnection, table: str, query: str, partition_by: str | None = None
+) -> None:
+    """Create a table in the shape of an empty query, once."""
+    if _has(connection, table):
+        return
+    connection.execute(f"create schema if not exists {table.split('.')[0]}")
+    connection.execute(f"create table {table} as {query}")
+    if partition_by:
+        # A file per month: a file per day made a year's scan 10 times slower.
+        connection.execute(
+            f"alter table {table} set partitioned by (year({partition_by}), month({partition_by}))"
+        )
+
+
+def _versions_sql(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    columns = [row[0] for row in connection.execute(f"describe {table}").fetchall()]
+    # A sum of row hashes does not depend on row order, and unlike xor it counts duplicates.
+    row_hash = f"hash({', '.join(columns)})::hugeint"
+    return f"""
+        with days as (
+            select unnest(generate_series($1::date, $2::date, interval 1 day))::date as day
+        ), content as (
+            select partition_day as day, count(*) as n, sum({row_hash}) as total
+            from {table} where partition_day between $1 and $2 group by 1
+        ), known as (
+            select partition_day as day, arg_max(digest, recorded_at) as digest
+            from {VERSIONS} where table_name = $3 group by 1
+        ), current as (
+            select days.day, coalesce(n, 0) as n,
+                md5('{",".join(columns)}' || '|' || coalesce(n, 0) || '|' || coalesce(total, 0))
+                    as digest
+            from days left join content using (day)
+        )
+        select current.day, current.digest, current.n,
+               current.digest is distinct from known.digest as changed
+        from current left join known using (day) order by 1"""
+
+
+def _as_arrow(versions: list[PartitionVersion], run_id: str) -> pa.Table:
+    return pa.table(
+        {
+            "table_name": [v.table for v in versions],
+            "partition_day": [v.day for v in versions],
+            "digest": [v.digest for v in versions],
+            "row_count": [v.rows for v in versions],
+            "snapshot": [v.snapshot for v in versions],
+            "run_id": [run_id] * len(versions),
+        }
+    )
+
+
+def _snapshot(connection: duckdb.DuckDBPyConnection) -> int:
+    return connection.execute("select max(snapshot_id) from ducklake_snapshots('lake')").fetchall()[
+        0
+    ][0]
+
+
+def _has(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    schema, name = table.split(".")
+    rows = connection.execute(
+        "select 1 from duckdb_tables() where database_name = 'lake' "
+        "and schema_name = ? and table_name = ?",
+        [schema, name],
+    ).fetchall()
+    return bool(rows)
+
+
+def _load_extensions(connection: duckdb.DuckDBPyConnection, catalog: str, data: str) -> None:
+    install_extensions()
+    catalog_scanner = "sqlite_scanner" if catalog.startswith("sqlite:") else "postgres_scanner"
+    remote = ["httpfs"] if data.startswith("s3://") else []
+    for extension in ("ducklake", catalog_scanner, *remote):
+        connection.execute(f"load {extension}")
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")

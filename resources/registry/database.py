@@ -1,0 +1,150 @@
+"""The registry's database: transactions that take turns, and the schema's migrations."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from resources.registry.errors import RegistryNotMigrated
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+WAIT_SECONDS = 30
+
+
+class Database:
+    """A SQLite file or a PostgreSQL schema.
+
+    Connections are opened per transaction and closed after it (NullPool): the registry is asked
+    rarely, and no connection outlives a fork or leaks.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url)
+        match self.url.get_backend_name():
+            case "sqlite":
+                self._reader, self._writer = _sqlite(self.url)
+            case "postgresql":
+                self._reader, self._writer = _postgresql(self.url)
+            case other:
+                raise ValueError(f"registry URL {url!r}: {other} is neither sqlite nor postgresql")
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that sees one snapshot and waits for nobody.
+
+        Raises:
+            RegistryNotMigrated: The tables are not there.
+        """
+        with self._explaining(), self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that is alone: writers take turns, so that moves have one order.
+
+        Raises:
+            RegistryNotMigrated: The tables are not there.
+        """
+        with self._explaining(), self._alone() as connection:
+            yield connection
+
+    def upgrade(self) -> None:
+        """Create the tables or bring them up to date; cheap when they are, safe when raced."""
+        from alembic import command
+
+        if self.url.get_backend_name() == "sqlite":
+            self._prepare_file()
+        if not self._is_current():
+            with self._alone() as connection:
+                command.upgrade(_alembic(connection), "head")
+
+    def downgrade(self, revision: str) -> None:
+        """Take the schema back to a revision, `base` being empty."""
+        from alembic import command
+
+        with self._alone() as connection:
+            command.downgrade(_alembic(connection), revision)
+
+    def _is_current(self) -> bool:
+        from alembic.migration import MigrationContext
+        from alembic.script import ScriptDirectory
+
+        with self._reader.begin() as connection:
+            found = MigrationContext.configure(connection).get_current_heads()
+            heads = ScriptDirectory.from_config(_alembic(connection)).get_heads()
+        return set(found) == set(heads)
+
+    def _prepare_file(self) -> None:
+        Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
+        connection = self._writer.raw_connection()
+        try:
+            connection.cursor().execute("pragma journal_mode = wal")
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _alone(self) -> Iterator[sa.Connection]:
+        with self._writer.begin() as connection:
+            if self.url.get_backend_name() == "postgresql":
+                connection.exec_driver_sql(f"set local lock_timeout = '{WAIT_SECONDS}s'")
+                connection.exec_driver_sql(
+                    "select pg_advisory_xact_lock("
+                    "hashtext('mlplat.registry'), hashtext(current_schema()))"
+                )
+            yield connection
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, ProgrammingError) as error:
+            if not self._has_tables():
+                raise RegistryNotMigrated(
+                    f"{self.url.render_as_string()}: no registry tables; "
+                    "call Registry.migrate() first"
+                ) from error
+            raise
+
+    def _has_tables(self) -> bool:
+        if self.url.get_backend_name() == "sqlite" and not Path(str(self.url.database)).exists():
+            return False
+        with self._reader.connect() as connection:
+            return sa.inspect(connection).has_table("versions")
+
+
+def _sqlite(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
+    if not url.database or url.database == ":memory:":
+        raise ValueError(f"registry URL {url}: name a file, as in sqlite:////var/lib/registry.db")
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.NullPool,
+        # isolation_level None: the driver opens no transaction of its own, `begin` below does.
+        connect_args={"timeout": WAIT_SECONDS, "isolation_level": None},
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "begin"))
+
+    # A deferred transaction that reads and then writes can fail at once; an immediate one waits.
+    return engine, engine.execution_options(begin="begin immediate")
+
+
+def _postgresql(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
+    # READ COMMITTED for writers: what they read must be newer than the lock they waited for.
+    engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="READ COMMITTED")
+    return engine.execution_options(isolation_level="REPEATABLE READ"), engine
+
+
+def _alembic(connection: sa.Connection) -> "Config":
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", "resources.registry:migrations")
+    return config

@@ -1,0 +1,88 @@
+"""Where every store lives. The only reader of the environment.
+
+Nothing else in mlplat branches on "dev" or "prod": a URL decides. All defaults are embedded
+stores below one folder, `MLPLAT_HOME`.
+"""
+
+import getpass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Resolved locations of the stores, and who acts.
+
+    Attributes:
+        home: Folder of the embedded stores (`MLPLAT_HOME`).
+        lake_catalog: DuckLake catalog, `sqlite:PATH` or `postgres:LIBPQ` (`MLPLAT_LAKE_CATALOG`).
+        lake_data: Folder or s3:// prefix of the lake's Parquet files (`MLPLAT_LAKE_DATA`).
+        online_url: `sqlite:///PATH` or `redis://HOST:PORT/DB` (`MLPLAT_ONLINE_URL`).
+        registry_url: SQLAlchemy URL (`MLPLAT_REGISTRY_URL`).
+        artifacts_url: Folder path or `s3://bucket/prefix` (`MLPLAT_ARTIFACTS_URL`).
+        tracking_url: MLflow tracking URI (`MLPLAT_TRACKING_URL`).
+        journal: Folder of the prediction journal's segments (`MLPLAT_JOURNAL`).
+        bentoml_home: Folder of the Bento store (`BENTOML_HOME`).
+        dagster_home: Folder that holds `dagster.yaml` (`DAGSTER_HOME`).
+        serving_url: Where `mlplat serve` listens (`MLPLAT_SERVING_URL`).
+        actor: Name written to the audit log for what this process does (`MLPLAT_ACTOR`).
+    """
+
+    home: Path
+    lake_catalog: str
+    lake_data: str
+    online_url: str
+    registry_url: str
+    artifacts_url: str
+    tracking_url: str
+    journal: Path
+    bentoml_home: Path
+    dagster_home: Path
+    serving_url: str
+    actor: str
+
+    def environment(self) -> dict[str, str]:
+        """The same settings as environment variables, telemetry off, for child processes."""
+        return {
+            "MLPLAT_HOME": str(self.home),
+            "MLPLAT_LAKE_CATALOG": self.lake_catalog,
+            "MLPLAT_LAKE_DATA": self.lake_data,
+            "MLPLAT_ONLINE_URL": self.online_url,
+            "MLPLAT_REGISTRY_URL": self.registry_url,
+            "MLPLAT_ARTIFACTS_URL": self.artifacts_url,
+            "MLPLAT_TRACKING_URL": self.tracking_url,
+            "MLPLAT_JOURNAL": str(self.journal),
+            "MLPLAT_DAGSTER_STORAGE": str(self.home / "dagster"),
+            "MLPLAT_SERVING_URL": self.serving_url,
+            "MLPLAT_ACTOR": self.actor,
+            "BENTOML_HOME": str(self.bentoml_home),
+            "DAGSTER_HOME": str(self.dagster_home),
+            "BENTOML_DO_NOT_TRACK": "True",
+            "DO_NOT_TRACK": "1",
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from environment variables, each with an embedded default below the home folder."""
+    env = os.environ if environ is None else environ
+    home = Path(env.get("MLPLAT_HOME") or REPOSITORY / ".mlplat").resolve()
+    return Settings(
+        home=home,
+        lake_catalog=env.get("MLPLAT_LAKE_CATALOG") or f"sqlite:{home / 'lake' / 'catalog.sqlite'}",
+        lake_data=env.get("MLPLAT_LAKE_DATA") or str(home / "lake" / "data"),
+        online_url=env.get("MLPLAT_ONLINE_URL") or f"sqlite:///{home / 'online.sqlite'}",
+        registry_url=env.get("MLPLAT_REGISTRY_URL") or f"sqlite:///{home / 'registry.sqlite'}",
+        artifacts_url=env.get("MLPLAT_ARTIFACTS_URL") or str(home / "artifacts"),
+        tracking_url=env.get("MLPLAT_TRACKING_URL") or f"sqlite:///{home / 'mlflow.sqlite'}",
+        journal=Path(env.get("MLPLAT_JOURNAL") or home / "journal"),
+        bentoml_home=Path(env.get("BENTOML_HOME") or home / "bentoml"),
+        dagster_home=Path(env.get("DAGSTER_HOME") or REPOSITORY / "resources" / "instance"),
+        serving_url=env.get("MLPLAT_SERVING_URL") or "http://127.0.0.1:3000",
+        actor=env.get("MLPLAT_ACTOR") or getpass.getuser(),
+    )

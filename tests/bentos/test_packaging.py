@@ -1,0 +1,58 @@
+"""Bentos built from artefacts."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from bentos.packaging import BentoConflict, bento_tag, build_bento
+from tests.bentos.artefacts import MODEL, write_artefact
+
+# BentoML 1.4 overrides a method that pydantic 2.11 deprecated, and says so at import.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def build(artefact: Path, home: Path) -> Path:
+    tag = build_bento(artefact, model=MODEL, version=1, bentoml_home=home)
+    assert tag == bento_tag(MODEL, 1) == "flights__arrival_delay:v1"
+    return home / "bentos" / "flights__arrival_delay" / "v1"
+
+
+def test_a_bento_holds_the_artefact_and_the_serving_code_only(tmp_path: Path) -> None:
+    bento = build(write_artefact(tmp_path / "artefact", bias=0.0), tmp_path / "bentoml")
+    source = bento / "src"
+    assert {path.name for path in source.iterdir()} == {
+        "artefact", "bento.json", "bentofile.yaml", "bentos", "resources",
+    }  # fmt: skip
+    code = {path.relative_to(source).as_posix() for path in source.rglob("*.py")}
+    assert "bentos/model_server/service.py" in code
+    assert "resources/registry/registry.py" in code
+    for path in code:
+        imported = re.findall(r"^\s*(?:import|from) (\w+)", (source / path).read_text(), re.M)
+        assert not {"dagster", "duckdb", "mlplat_assets"} & set(imported), path
+    requirements = (bento / "env" / "python" / "requirements.txt").read_text()
+    assert "onnxruntime==" in requirements
+    assert "dagster" not in requirements
+
+
+def test_building_again_changes_nothing_and_another_artefact_is_refused(tmp_path: Path) -> None:
+    home = tmp_path / "bentoml"
+    artefact = write_artefact(tmp_path / "artefact", bias=0.0)
+    written = (build(artefact, home) / "bento.yaml").stat().st_mtime_ns
+    started = time.perf_counter()
+    assert (build(artefact, home) / "bento.yaml").stat().st_mtime_ns == written
+    assert time.perf_counter() - started < 2
+    with pytest.raises(BentoConflict, match="bentoml delete"):
+        build(write_artefact(tmp_path / "other", bias=1.0), home)
+
+
+def test_a_half_built_or_outdated_bento_is_built_again(tmp_path: Path) -> None:
+    home = tmp_path / "bentoml"
+    artefact = write_artefact(tmp_path / "artefact", bias=0.0)
+    bento = build(artefact, home)
+    (bento / "bento.yaml").unlink()
+    assert (build(artefact, home) / "bento.yaml").is_file()
+    service = bento / "src" / "bentos" / "model_server" / "service.py"
+    service.write_text("outdated = True\n")
+    assert "ModelServer" in (build(artefact, home) / service.relative_to(bento)).read_text()

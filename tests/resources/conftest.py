@@ -1,0 +1,67 @@
+"""The stores that the gateways are tested on: embedded ones, and real servers where there are."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from resources.registry.registry import Registry, registry
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **passed: float) -> datetime:
+        self.now += timedelta(**passed)
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime(2013, 6, 1, 12, 0, 0, 123456, tzinfo=UTC))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database: a file, or a PostgreSQL schema dropped afterwards."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'registry' / 'registry.sqlite'}"
+        return
+    server = sa.make_url(
+        os.environ.get("MLPLAT_TEST_POSTGRES_URL")
+        or "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
+    )
+    engine = sa.create_engine(server, poolclass=sa.NullPool, connect_args={"connect_timeout": 5})
+    schema = f"mlplat_test_{uuid4().hex}"
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.schema.CreateSchema(schema))
+    except OperationalError as error:
+        reason = f"PostgreSQL is not reachable at {server.render_as_string()}: {error.orig}"
+        if os.environ.get("MLPLAT_REQUIRE_SERVICES") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    # The session's time zone must not show: a registry on this server still speaks UTC.
+    options = f"-csearch_path={schema} -ctimezone=Asia/Kathmandu"
+    yield server.update_query_dict({"options": options}).render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.execute(sa.schema.DropSchema(schema, cascade=True))
+
+
+@pytest.fixture
+def store(registry_url: str, clock: Clock) -> Registry:
+    """A migrated, empty registry."""
+    store = registry(registry_url, clock)
+    store.migrate()
+    return store
