@@ -9,8 +9,8 @@ from mlplat_assets.dbt_declarations import dbt_labels, dbt_views
 from mlplat_assets.discovery import (
     PACKAGE,
     Catalogue,
-    Declared,
     DeclarationError,
+    Declared,
     python_declarations,
     read_teams,
 )
@@ -100,22 +100,42 @@ def _check_model(model: Declared[ModelSpec], declared: Catalogue) -> None:
             )
     if spec.retrain.cron is not None and not parse_cron(spec.retrain.cron):
         raise DeclarationError(
-            model.file, "retrain.cron", f"{spec.retrain.cron!r} is no cron expression", "Write five fields, for example '0 3 * * 1'."
+            model.file,
+            "retrain.cron",
+            f"{spec.retrain.cron!r} is no cron expression",
+            "Write five fields, for example '0 3 * * 1'.",
         )
     _check_gates(model)
     if not spec.approvers:
-        raise DeclarationError(model.file, "approvers", "is empty", "Name at least one person who may approve production.")
+        raise DeclarationError(
+            model.file,
+            "approvers",
+            "is empty",
+            "Name at least one person who may approve production.",
+        )
     module, _, function = spec.trainer.partition(":")
     if not function or importlib.util.find_spec(module) is None:
-        raise DeclarationError(model.file, "trainer", f"{spec.trainer!r} is not 'module:function' of an importable module", "Correct it.")
+        raise DeclarationError(
+            model.file,
+            "trainer",
+            f"{spec.trainer!r} is not 'module:function' of an importable module",
+            "Correct it.",
+        )
 
 
 def _check_gates(model: Declared[ModelSpec]) -> None:
     metrics = METRICS.get(model.spec.task)
     if metrics is None:
-        raise DeclarationError(model.file, "task", f"{model.spec.task!r} is unknown", f"Use one of {', '.join(METRICS)}.")
+        raise DeclarationError(
+            model.file,
+            "task",
+            f"{model.spec.task!r} is unknown",
+            f"Use one of {', '.join(METRICS)}.",
+        )
     if not model.spec.gates:
-        raise DeclarationError(model.file, "gates", "is empty", "A model must have something to prove.")
+        raise DeclarationError(
+            model.file, "gates", "is empty", "A model must have something to prove."
+        )
     for gate in model.spec.gates:
         if gate.metric not in metrics:
             raise DeclarationError(

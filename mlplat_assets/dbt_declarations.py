@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from mlplat_assets.discovery import Declared, DeclarationError, Team
+from mlplat_assets.discovery import DeclarationError, Declared, Team
 from mlplat_assets.spec import DType, FeatureView, Field, Label
 
 _DTYPES: dict[str, DType] = {
@@ -36,14 +36,17 @@ def dbt_views(models: Path, teams: dict[str, Team]) -> Iterator[Declared[Feature
         columns = _columns(file, entry)
         entities = tuple(_pick(file, columns, key) for key in meta.pop("entities", ()))
         if not entities:
-            raise DeclarationError(file, "meta.feature_view.entities", "is missing", "List the key columns.")
+            raise DeclarationError(
+                file, "meta.feature_view.entities", "is missing", "List the key columns."
+            )
         skip = _SYSTEM | {entity.name for entity in entities}
         view = FeatureView(
             entities=entities,
             features=tuple(column for name, column in columns.items() if name not in skip),
             description=_description(entry),
             ttl=_duration(file, "ttl", meta.pop("ttl", None)),
-            landing_delay=_duration(file, "landing_delay", meta.pop("landing_delay", None)) or timedelta(0),
+            landing_delay=_duration(file, "landing_delay", meta.pop("landing_delay", None))
+            or timedelta(0),
             online=meta.pop("online", True),
             owner=meta.pop("owner", None),
         )
@@ -69,23 +72,37 @@ def dbt_labels(models: Path, teams: dict[str, Team]) -> Iterator[Declared[Label]
         yield Declared(team=team, name=name, file=file, spec=label, dbt_model=entry["name"])
 
 
-def _models(folder: Path, prefix: str, teams: dict[str, Team]) -> Iterator[tuple[str, str, Path, dict[str, Any]]]:
+def _models(
+    folder: Path, prefix: str, teams: dict[str, Team]
+) -> Iterator[tuple[str, str, Path, dict[str, Any]]]:
     for file in sorted(folder.glob("*/*.yml")):
         team = file.parent.name
         if team not in teams:
-            raise DeclarationError(file, "team", f"{team!r} is not in teams.toml", "Add the team there or move the file.")
+            raise DeclarationError(
+                file,
+                "team",
+                f"{team!r} is not in teams.toml",
+                "Add the team there or move the file.",
+            )
         content = yaml.safe_load(file.read_text()) or {}
         for entry in content.get("models", ()):
             expected = f"{prefix}_{team}__"
             if not entry["name"].startswith(expected):
-                raise DeclarationError(file, "name", f"{entry['name']!r} does not begin with {expected!r}", "Rename the model and its .sql file.")
+                raise DeclarationError(
+                    file,
+                    "name",
+                    f"{entry['name']!r} does not begin with {expected!r}",
+                    "Rename the model and its .sql file.",
+                )
             yield team, entry["name"].removeprefix(expected), file, entry
 
 
 def _meta(file: Path, entry: dict[str, Any], kind: str) -> dict[str, Any]:
     meta = entry.get("config", {}).get("meta", {}).get(kind)
     if meta is None:
-        raise DeclarationError(file, f"config.meta.{kind}", "is missing", f"Declare the {kind} there.")
+        raise DeclarationError(
+            file, f"config.meta.{kind}", "is missing", f"Declare the {kind} there."
+        )
     return dict(meta)
 
 
@@ -94,17 +111,31 @@ def _columns(file: Path, entry: dict[str, Any]) -> dict[str, Field]:
     for column in entry.get("columns", ()):
         name, data_type = column["name"], column.get("data_type", "")
         if data_type not in _DTYPES:
-            raise DeclarationError(file, f"columns.{name}.data_type", f"{data_type!r} is not one of {', '.join(_DTYPES)}", "Correct it.")
-        columns[name] = Field(name=name, dtype=_DTYPES[data_type], description=column.get("description", ""))
+            raise DeclarationError(
+                file,
+                f"columns.{name}.data_type",
+                f"{data_type!r} is not one of {', '.join(_DTYPES)}",
+                "Correct it.",
+            )
+        columns[name] = Field(
+            name=name, dtype=_DTYPES[data_type], description=column.get("description", "")
+        )
     for required in ("event_timestamp", "created_timestamp", "partition_day"):
         if required not in columns:
-            raise DeclarationError(file, "columns", f"{required} is missing", "Every feature and label table has it.")
+            raise DeclarationError(
+                file, "columns", f"{required} is missing", "Every feature and label table has it."
+            )
     return columns
 
 
 def _pick(file: Path, columns: dict[str, Field], name: str) -> Field:
     if name not in columns:
-        raise DeclarationError(file, "config.meta", f"column {name!r} is not described under columns", "Describe it or correct the name.")
+        raise DeclarationError(
+            file,
+            "config.meta",
+            f"column {name!r} is not described under columns",
+            "Describe it or correct the name.",
+        )
     return columns[name]
 
 
@@ -113,7 +144,12 @@ def _duration(file: Path, where: str, text: str | None) -> timedelta | None:
         return None
     match = _DURATION.match(str(text))
     if match is None:
-        raise DeclarationError(file, f"meta.feature_view.{where}", f"{text!r} is no duration", "Write it like '6 hours' or '7 days'.")
+        raise DeclarationError(
+            file,
+            f"meta.feature_view.{where}",
+            f"{text!r} is no duration",
+            "Write it like '6 hours' or '7 days'.",
+        )
     return timedelta(**{f"{match[2]}s": int(match[1])})
 
 
@@ -123,4 +159,6 @@ def _description(entry: dict[str, Any]) -> str:
 
 def _nothing_left(file: Path, where: str, meta: dict[str, Any]) -> None:
     if meta:
-        raise DeclarationError(file, where, f"unknown field {sorted(meta)[0]!r}", "Remove it or correct its name.")
+        raise DeclarationError(
+            file, where, f"unknown field {sorted(meta)[0]!r}", "Remove it or correct its name."
+        )

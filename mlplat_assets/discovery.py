@@ -79,7 +79,9 @@ def read_teams(file: Path) -> dict[str, Team]:
         DeclarationError: The file is missing, or a team lacks a field.
     """
     if not file.exists():
-        raise DeclarationError(file, "teams", "the file does not exist", "Create it with one table per team.")
+        raise DeclarationError(
+            file, "teams", "the file does not exist", "Create it with one table per team."
+        )
     teams = {}
     for name, entry in tomllib.loads(file.read_text()).items():
         for required in ("owner", "first_day"):
@@ -87,7 +89,9 @@ def read_teams(file: Path) -> dict[str, Team]:
                 raise DeclarationError(file, f"[{name}] {required}", "is missing", "Add it.")
         unknown = set(entry) - {"owner", "first_day", "end_day"}
         if unknown:
-            raise DeclarationError(file, f"[{name}]", f"unknown field {sorted(unknown)[0]!r}", "Remove it.")
+            raise DeclarationError(
+                file, f"[{name}]", f"unknown field {sorted(unknown)[0]!r}", "Remove it."
+            )
         teams[name] = Team(name=name, **entry)
     return teams
 
@@ -105,15 +109,27 @@ def python_declarations(folder: Path, teams: dict[str, Team]) -> Iterator[Declar
         team = file.parent.name
         if team not in teams:
             known = ", ".join(sorted(teams))
-            raise DeclarationError(file, "team", f"{team!r} is not in teams.toml (known: {known})", "Add the team there or move the file.")
+            raise DeclarationError(
+                file,
+                "team",
+                f"{team!r} is not in teams.toml (known: {known})",
+                "Add the team there or move the file.",
+            )
         module = _import(file)
         found = [(name, kind) for name, kind in _ATTRIBUTES.items() if hasattr(module, name)]
         if len(found) != 1:
-            raise DeclarationError(file, "module", f"declares {len(found)} of SOURCE, VIEW, MODEL", "Assign exactly one of them.")
+            raise DeclarationError(
+                file,
+                "module",
+                f"declares {len(found)} of SOURCE, VIEW, MODEL",
+                "Assign exactly one of them.",
+            )
         attribute, kind = found[0]
         spec = getattr(module, attribute)
         if not isinstance(spec, kind):
-            raise DeclarationError(file, attribute, f"is a {type(spec).__name__}", f"Make it a {kind.__name__}.")
+            raise DeclarationError(
+                file, attribute, f"is a {type(spec).__name__}", f"Make it a {kind.__name__}."
+            )
         yield Declared(team=team, name=file.stem, file=file, spec=spec)
 
 
@@ -132,5 +148,7 @@ def _import(file: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except (ImportError, SyntaxError, TypeError, NameError, AttributeError, ValueError) as error:
-        raise DeclarationError(file, "module", f"{type(error).__name__}: {error}", "Correct the file.") from error
+        raise DeclarationError(
+            file, "module", f"{type(error).__name__}: {error}", "Correct the file."
+        ) from error
     return module

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mlplat_assets.discovery import Catalogue, Declared, DeclarationError
+from mlplat_assets.discovery import Catalogue, DeclarationError, Declared
 from mlplat_assets.spec import FeatureView, Field, Label, ModelSpec
 
 
@@ -41,7 +41,9 @@ def resolve_label(model: Declared[ModelSpec], declared: Catalogue) -> LabelColum
     table = declared.labels[table_name]
     columns = [field.name for field in table.spec.columns]
     if column not in columns:
-        raise _unknown(model, "label", f"{table_name}:{column}", [f"{table_name}:{c}" for c in columns])
+        raise _unknown(
+            model, "label", f"{table_name}:{column}", [f"{table_name}:{c}" for c in columns]
+        )
     return LabelColumn(table=table, column=column)
 
 
@@ -67,7 +69,9 @@ def resolve_features(model: Declared[ModelSpec], declared: Catalogue) -> list[Mo
     columns = [f.column for f in found] + [f.name for f in model.spec.context]
     for name in [*columns, *model.spec.entity_features]:
         if [*columns, *model.spec.entity_features].count(name) > 1:
-            raise DeclarationError(model.file, "features", f"two inputs are named {name!r}", "Select one of them.")
+            raise DeclarationError(
+                model.file, "features", f"two inputs are named {name!r}", "Select one of them."
+            )
     return found
 
 
@@ -78,7 +82,9 @@ def parse_cron(text: str) -> bool:
     return is_valid_cron_schedule(text)
 
 
-def _check_entities(model: Declared[ModelSpec], declared: Catalogue, found: list[ModelFeature]) -> None:
+def _check_entities(
+    model: Declared[ModelSpec], declared: Catalogue, found: list[ModelFeature]
+) -> None:
     entities = resolve_label(model, declared).table.spec.entities
     keys = {entity.name for f in found for entity in f.view.spec.entities}
     for key in sorted(keys | set(model.spec.entity_features)):
@@ -91,7 +97,11 @@ def _check_entities(model: Declared[ModelSpec], declared: Catalogue, found: list
             )
 
 
-def _unknown(model: Declared[ModelSpec], where: str, name: str, known: Iterable[str]) -> DeclarationError:
+def _unknown(
+    model: Declared[ModelSpec], where: str, name: str, known: Iterable[str]
+) -> DeclarationError:
     close = difflib.get_close_matches(name, list(known), n=1)
-    remedy = f"Did you mean {close[0]!r}?" if close else f"Declared are: {', '.join(sorted(known))}."
+    remedy = (
+        f"Did you mean {close[0]!r}?" if close else f"Declared are: {', '.join(sorted(known))}."
+    )
     return DeclarationError(model.file, where, f"{name!r} is not declared", remedy)

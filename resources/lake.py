@@ -20,6 +20,7 @@ import pyarrow as pa
 from duckdb_extensions import import_extension
 from filelock import FileLock
 
+from resources.lake_digests import day_digests
 from resources.settings import Settings
 
 VERSIONS = "lineage.partition_versions"
@@ -157,7 +158,10 @@ class Lake:
                           ''::varchar as run_id, now()::timestamp as recorded_at limit 0""",
             )
             snapshot = _snapshot(connection)
-            found = connection.execute(_versions_sql(connection, table), [first, last, table])
+            columns = [row[0] for row in connection.execute(f"describe {table}").fetchall()]
+            found = connection.execute(
+                day_digests(table, columns, known=VERSIONS), [first, last, table]
+            )
             versions = [
                 PartitionVersion(
                     table=table, day=day, digest=digest, rows=rows, snapshot=snapshot, changed=new
@@ -198,30 +202,6 @@ def create_table(
         connection.execute(
             f"alter table {table} set partitioned by (year({partition_by}), month({partition_by}))"
         )
-
-
-def _versions_sql(connection: duckdb.DuckDBPyConnection, table: str) -> str:
-    columns = [row[0] for row in connection.execute(f"describe {table}").fetchall()]
-    # A sum of row hashes does not depend on row order, and unlike xor it counts duplicates.
-    row_hash = f"hash({', '.join(columns)})::hugeint"
-    return f"""
-        with days as (
-            select unnest(generate_series($1::date, $2::date, interval 1 day))::date as day
-        ), content as (
-            select partition_day as day, count(*) as n, sum({row_hash}) as total
-            from {table} where partition_day between $1 and $2 group by 1
-        ), known as (
-            select partition_day as day, arg_max(digest, recorded_at) as digest
-            from {VERSIONS} where table_name = $3 group by 1
-        ), current as (
-            select days.day, coalesce(n, 0) as n,
-                md5('{",".join(columns)}' || '|' || coalesce(n, 0) || '|' || coalesce(total, 0))
-                    as digest
-            from days left join content using (day)
-        )
-        select current.day, current.digest, current.n,
-               current.digest is distinct from known.digest as changed
-        from current left join known using (day) order by 1"""
 
 
 def _as_arrow(versions: list[PartitionVersion], run_id: str) -> pa.Table:

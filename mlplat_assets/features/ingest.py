@@ -26,14 +26,16 @@ def raw_table(declared: Declared[Source], catalogue: Catalogue) -> dg.AssetsDefi
         kinds={"ducklake"},
         metadata={"dagster/column_schema": column_schema(schema)},
     )
-    def raw(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+    def raw(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
         first, last = window(context)
         rows = source.read(first, last)
         expected = [*schema, "partition_day"]
         if rows.columns != expected:
             raise dg.Failure(
-                f"{declared.file}: read() returned columns {rows.columns}, declared are {expected}. "
-                "Return exactly the declared ones, in order, then partition_day."
+                f"{declared.file}: read() returned columns {rows.columns}, declared are "
+                f"{expected}. Return exactly the declared ones, in order, then partition_day."
             )
         lake.replace_days(table_name, rows.to_arrow(), first, last)
         return dg.MaterializeResult(

@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import polars as pl
 
@@ -20,9 +20,16 @@ CARD = "card.json"
 OPSET = 17
 
 
+class Preprocessing(TypedDict):
+    """The inputs of a graph: their order, and the code of each category (its index + 1)."""
+
+    numeric: list[str]
+    categorical: dict[str, list[str]]
+
+
 def learn_preprocessing(
     train: pl.DataFrame, numeric: Sequence[str], categorical: Sequence[str]
-) -> dict[str, object]:
+) -> Preprocessing:
     """The order of the inputs and each categorical column's vocabulary, sorted.
 
     Raises:
@@ -51,15 +58,13 @@ def learn_preprocessing(
 
 
 def input_columns(
-    frame: pl.DataFrame, preprocessing: Mapping[str, object]
+    frame: pl.DataFrame, preprocessing: Mapping[str, Any]
 ) -> dict[str, Sequence[object]]:
     """The columns of a frame as `encode` takes them: floats with NaN, strings with None."""
-    numeric, categorical = preprocessing["numeric"], preprocessing["categorical"]
-    assert isinstance(numeric, list) and isinstance(categorical, dict)
-    columns: dict[str, Sequence[object]] = {}
-    for name in numeric:
+    columns: dict[str, Any] = {}
+    for name in preprocessing["numeric"]:
         columns[name] = frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    for name in categorical:
+    for name in preprocessing["categorical"]:
         columns[name] = frame[name].cast(pl.String).to_list()
     return columns
 
@@ -81,9 +86,8 @@ def write_artefact(folder: Path, fitted: "Fitted", card: Mapping[str, object]) -
     state = {name: value.contiguous() for name, value in fitted.network.state_dict().items()}
     save_file(state, folder / WEIGHTS)
     inputs = fitted.preprocessing
-    numeric, categorical = inputs["numeric"], inputs["categorical"]
-    assert isinstance(numeric, list) and isinstance(categorical, dict)
-    export_graph(fitted.network, len(numeric), len(categorical), folder / GRAPH)
+    columns = len(inputs["numeric"]), len(inputs["categorical"])
+    export_graph(fitted.network, *columns, path=folder / GRAPH)
     # The order of preprocessing's columns is the order of the graph's inputs: not to be sorted.
     for name, content, ordered in ((PREPROCESSING, inputs, False), (CARD, card, True)):
         text = json.dumps(content, indent=1, sort_keys=ordered, allow_nan=False, ensure_ascii=False)

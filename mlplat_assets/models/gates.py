@@ -85,14 +85,15 @@ def missed(gate: Gate, task: Task, value: float, champion: float | None) -> list
     if gate.floor is not None and sign * value < sign * gate.floor:
         shown, bound = apart(value, gate.floor)
         misses.append(f"{gate.metric} {shown} is {worse} the {bound_name} {bound}")
-    if gate.margin is not None and champion is not None:
-        # 1e-12: a candidate level with the champion up to float rounding is level.
-        if sign * (champion - value) > gate.margin + 1e-12:
-            shown, bound = apart(value, champion)
-            misses.append(
-                f"{gate.metric} {shown} is {worse} champion's {bound} "
-                f"by more than the margin {gate.margin:.3f}"
-            )
+    if gate.margin is None or champion is None:
+        return misses
+    # 1e-12: a candidate level with the champion up to float rounding is level.
+    if sign * (champion - value) > gate.margin + 1e-12:
+        shown, bound = apart(value, champion)
+        misses.append(
+            f"{gate.metric} {shown} is {worse} champion's {bound} "
+            f"by more than the margin {gate.margin:.3f}"
+        )
     return misses
 
 

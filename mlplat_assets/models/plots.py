@@ -10,12 +10,13 @@ from mlplat_assets.spec import Task
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
     from numpy.typing import ArrayLike, NDArray
 
 INK, QUIET, GRID = "#1f2933", "#6b7785", "#e6e9ed"
 # Okabe and Ito's blue, vermilion and green: told apart by colour-blind readers and in print.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
-STYLE: dict[str, object] = {
+STYLE: "dict[RcKeyType, object]" = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "text.color": INK,
@@ -141,46 +142,34 @@ def curves(truth: "NDArray", probability: "NDArray") -> tuple["NDArray", "NDArra
 
 
 def regression_panels(figure: "Figure", truth: "NDArray", found: Mapping[str, "NDArray"]) -> None:
-    """Predicted against actual by equal-mass bins, and the distribution of residuals."""
-    import numpy as np
-    from sklearn.metrics import mean_absolute_error
-
+    """Predicted against actual by equal-mass bins over the candidate's rows, and residuals."""
     against, residuals = figure.subplots(1, 2)
     candidate = next(iter(found.values()))
-    left, right = span(candidate, 0.001, 0.999)
-    low, high = span(truth, 0.01, 0.99)
-    against.hexbin(
-        candidate,
-        truth,
-        gridsize=45,
-        cmap="Greys",
-        bins="log",
-        linewidths=0,
-        alpha=0.4,
-        extent=(left, right, low, high),
-    )
-    errors = np.concatenate([truth - given for given in found.values()])
-    edges = np.linspace(*span(errors, 0.003, 0.985), 61)
+    edges = (*span(candidate, 0.001, 0.999), *span(truth, 0.01, 0.99))
+    shade = {"cmap": "Greys", "bins": "log", "linewidths": 0, "alpha": 0.4}
+    against.hexbin(candidate, truth, gridsize=45, extent=edges, **shade)
     for (name, given), colour in zip(found.items(), COLOURS, strict=False):
         predicted, observed, _ = reliability(truth, given, 20)
         against.plot(predicted, observed, "o-", color=colour, markersize=4, label=name)
-        error = mean_absolute_error(truth, given)
-        residuals.hist(
-            truth - given,
-            edges,
-            histtype="step",
-            linewidth=1.8,
-            color=colour,
-            label=f"{name}, MAE {error:.2f}",
-        )
     limits = against.get_xlim()
     against.plot(limits, limits, color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     against.set(title="Predicted and actual", xlabel="Predicted", ylabel="Actual, mean by bin")
-    against.set(xlim=limits, ylim=(low, high))
-    residuals.axvline(0, color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-    residuals.set(title="Residuals", xlabel="Actual minus predicted", ylabel="Rows")
+    against.set(xlim=limits, ylim=edges[2:])
     against.legend(loc="upper left")
-    residuals.legend(loc="upper right")
+    residual_panel(residuals, {name: truth - given for name, given in found.items()})
+
+
+def residual_panel(axes: "Axes", errors: Mapping[str, "NDArray"]) -> None:
+    """Histograms of actual minus predicted over the same bins, the extremes cut off."""
+    import numpy as np
+
+    edges = np.linspace(*span(np.concatenate(list(errors.values())), 0.003, 0.985), 61).tolist()
+    for (name, error), colour in zip(errors.items(), COLOURS, strict=False):
+        label = f"{name}, MAE {abs(error).mean():.2f}"
+        axes.hist(error, edges, histtype="step", linewidth=1.8, color=colour, label=label)
+    axes.axvline(0, color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    axes.set(title="Residuals", xlabel="Actual minus predicted", ylabel="Rows")
+    axes.legend(loc="upper right")
 
 
 def span(values: "NDArray", low: float, high: float) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Experiment tracking: an MLflow logger for Lightning, on a SQLite file or a server by URL."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,11 +39,15 @@ def tracking_logger(
         file = Path(url.removeprefix(SQLITE)).resolve()
         file.parent.mkdir(parents=True, exist_ok=True)
         location = (file.parent / "mlflow-artifacts").as_uri()
-    return MLFlowLogger(
-        experiment_name=experiment,
-        run_name=run_name,
-        tracking_uri=url,
-        tags=dict(tags or {}),
-        artifact_location=location,
-        log_model=False,
-    )
+    with warnings.catch_warnings():
+        # MLflow 3.17's own models still use the loader that SQLAlchemy 2.1 deprecates.
+        warnings.filterwarnings("ignore", ".*noload.* loader strategy is deprecated")
+        logger = MLFlowLogger(
+            experiment_name=experiment,
+            run_name=run_name,
+            tracking_uri=url,
+            tags=dict(tags or {}),
+            artifact_location=location,
+            log_model=False,
+        )
+    return logger

@@ -1,15 +1,18 @@
 """The tabular trainer learns, tells missing from present, and repeats itself exactly."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from pytorch_lightning.loggers import Logger
 
 from mlplat_assets.models.baseline import fit_baseline
 from mlplat_assets.models.metrics import score
+from mlplat_assets.models.tracking import tracking_logger
 from mlplat_assets.models.trainers.hyperparameters import Hyperparameters, Value
 from mlplat_assets.models.trainers.learning import Batches
 from mlplat_assets.models.trainers.network import RobustScale, predict, robust_statistics
@@ -44,18 +47,27 @@ TRAIN, VALIDATION, HOLDOUT = flights(4000, 1), flights(1000, 2), flights(2000, 3
 
 
 def trained(
-    folder: Path, task: Task = "binary", *, seed: int = 7, **hyperparameters: Value
+    folder: Path,
+    task: Task = "binary",
+    *,
+    train: pl.DataFrame = TRAIN,
+    numeric: Sequence[str] = NUMERIC,
+    categorical: Sequence[str] = CATEGORICAL,
+    seed: int = 7,
+    logger: Logger | None = None,
+    **hyperparameters: Value,
 ) -> Fitted:
     return fit(
-        TRAIN,
+        train,
         VALIDATION,
         label="late" if task == "binary" else "minutes",
         task=task,
-        numeric=NUMERIC,
-        categorical=CATEGORICAL,
+        numeric=numeric,
+        categorical=categorical,
         hyperparameters=QUICK | hyperparameters,
         seed=seed,
         folder=folder,
+        logger=logger,
     )
 
 
@@ -99,6 +111,25 @@ def test_training_leaves_the_global_random_state_alone(tmp_path: Path) -> None:
     before = torch.random.get_rng_state()
     trained(tmp_path, epochs=1)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_losses_and_settings_reach_the_tracking_store(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'tracking' / 'mlflow.sqlite'}"
+    logger = tracking_logger(url, "flights.arrival_delay", "first", {"team": "flights"})
+    fitted = trained(tmp_path / "work", logger=logger, epochs=2)
+    run = logger.experiment.get_run(logger.run_id or "")
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["team"] == "flights"
+    assert run.data.params["learning_rate"] == "0.01"
+    found = logger.experiment.get_metric_history(run.info.run_id, "validation_loss")
+    expected = [epoch["validation_loss"] for epoch in fitted.history]
+    assert [metric.value for metric in found] == pytest.approx(expected)
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_tracking_url_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="tracking URL 'mlruns'"):
+        tracking_logger("mlruns", "flights.arrival_delay", "first")
 
 
 def test_training_stops_early_and_keeps_the_best_epoch(tmp_path: Path) -> None:
@@ -148,17 +179,7 @@ def test_outliers_and_infinities_stay_within_three() -> None:
 def test_a_model_may_have_columns_of_one_kind_only(
     numeric: list[str], categorical: list[str], tmp_path: Path
 ) -> None:
-    fitted = fit(
-        TRAIN,
-        VALIDATION,
-        label="late",
-        task="binary",
-        numeric=numeric,
-        categorical=categorical,
-        hyperparameters=QUICK | {"epochs": 1},
-        seed=1,
-        folder=tmp_path,
-    )
+    fitted = trained(tmp_path, numeric=numeric, categorical=categorical, epochs=1)
     assert 0.5 < fitted.validation["auc"] < 1.0
 
 
@@ -202,17 +223,7 @@ def test_a_frame_that_does_not_fit_the_declaration_is_refused(
     change: pl.Expr, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        fit(
-            TRAIN.with_columns(change),
-            VALIDATION,
-            label="late",
-            task="binary",
-            numeric=NUMERIC,
-            categorical=CATEGORICAL,
-            hyperparameters=QUICK,
-            seed=1,
-            folder=tmp_path,
-        )
+        trained(tmp_path, train=TRAIN.with_columns(change))
 
 
 def test_the_baseline_takes_more_categories_than_a_byte_holds() -> None:

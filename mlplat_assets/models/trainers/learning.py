@@ -101,6 +101,12 @@ class KeepBest(Callback):
         self.path, self.best = path, math.inf
         self.history: list[dict[str, float]] = []
 
+    def on_fit_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Removes what an earlier, broken off training left."""
+        self.path.unlink(missing_ok=True)
+
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
@@ -129,34 +135,11 @@ def repeatable(seed: int, threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def optimise(
-    network: TabularNetwork,
-    settings: Hyperparameters,
-    train: Rows,
-    validation: Rows,
-    *,
-    seed: int,
-    folder: Path,
-    logger: Logger | None,
-    progress: bool,
-) -> list[dict[str, float]]:
-    """Trains `network` in place to the weights of its best epoch; the history of all epochs.
-
-    The target of a regression is standardised here, as `TabularNetwork.raw` is.
-
-    Raises:
-        ValueError: The validation loss was never finite.
-    """
-    train, validation = (
-        (numeric, categorical, (target - network.offset) / network.spread)
-        for numeric, categorical, target in (train, validation)
-    )
-    batches = Batches(train, settings.batch_size, seed)
-    held = Batches(validation, 4 * settings.batch_size, None)
-    best = folder / "best.safetensors"
-    best.unlink(missing_ok=True)
-    keep = KeepBest(best)
-    trainer = lightning.Trainer(
+def quiet_trainer(
+    settings: Hyperparameters, keep: KeepBest, folder: Path, logger: Logger | None, progress: bool
+) -> lightning.Trainer:
+    """Lightning on whatever accelerator there is, one device, bf16 on a GPU, nothing pickled."""
+    return lightning.Trainer(
         accelerator="auto",
         devices=1,
         precision="bf16-mixed" if torch.cuda.is_available() else "32-true",
@@ -172,17 +155,41 @@ def optimise(
         num_sanity_val_steps=0,
         default_root_dir=folder,
     )
-    if logger:
-        logger.log_hyperparams({**asdict(settings), "seed": seed})
+
+
+def optimise(
+    network: TabularNetwork,
+    settings: Hyperparameters,
+    rows: tuple[Rows, Rows],
+    seed: int,
+    trainer: lightning.Trainer,
+    keep: KeepBest,
+) -> list[dict[str, float]]:
+    """Trains `network` in place to the weights of its best epoch; the history of all epochs.
+
+    `rows` are for training and for validation. The target of a regression is standardised here,
+    as `TabularNetwork.raw` is.
+
+    Raises:
+        ValueError: The validation loss was never finite.
+    """
+    train, validation = (
+        (numeric, categorical, (target - network.offset) / network.spread)
+        for numeric, categorical, target in rows
+    )
+    batches = Batches(train, settings.batch_size, seed)
+    held = Batches(validation, 4 * settings.batch_size, None)
+    if trainer.logger:
+        trainer.logger.log_hyperparams({**asdict(settings), "seed": seed})
     module = TabularModule(network, settings, settings.epochs * len(batches))
     with warnings.catch_warnings():
         # Lightning 2.6.6 still builds the LeafSpec that torch 2.13 deprecates.
         warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
         trainer.fit(module, batches, held)
-    if not best.exists():
+    if not keep.path.exists():
         raise ValueError(
             "the validation loss was never finite; lower learning_rate, or look for infinite labels"
         )
-    network.cpu().load_state_dict(load_file(best))
+    network.cpu().load_state_dict(load_file(keep.path))
     network.eval()
     return keep.history

@@ -9,10 +9,16 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from bentos.model_server.encoding import encode
-from mlplat_assets.models.artefact import input_columns, learn_preprocessing
+from mlplat_assets.models.artefact import Preprocessing, input_columns, learn_preprocessing
 from mlplat_assets.models.metrics import score
 from mlplat_assets.models.trainers.hyperparameters import Hyperparameters, Value
-from mlplat_assets.models.trainers.learning import Rows, optimise, repeatable
+from mlplat_assets.models.trainers.learning import (
+    KeepBest,
+    Rows,
+    optimise,
+    quiet_trainer,
+    repeatable,
+)
 from mlplat_assets.models.trainers.network import Shape, TabularNetwork, predict
 from mlplat_assets.spec import Task
 
@@ -25,17 +31,20 @@ class Fitted:
         network: On the CPU, in evaluation mode, holding the best epoch's weights.
         preprocessing: `{"numeric": [name, ...], "categorical": {name: [category, ...]}}`.
         history: One entry per epoch: `epoch`, `train_loss`, `validation_loss`, `learning_rate`.
-        epochs: Epochs run before training stopped.
         validation: Metrics of the best weights on the validation rows.
         hyperparameters: Every hyperparameter that was in force.
     """
 
     network: TabularNetwork
-    preprocessing: dict[str, object]
+    preprocessing: Preprocessing
     history: list[dict[str, float]]
-    epochs: int
     validation: dict[str, float]
     hyperparameters: dict[str, Value]
+
+    @property
+    def epochs(self) -> int:
+        """Epochs run before training stopped."""
+        return len(self.history)
 
 
 def fit(
@@ -52,56 +61,35 @@ def fit(
     logger: Logger | None = None,
     progress: bool = False,
 ) -> Fitted:
-    """Trains one network; the same inputs and seed give the same weights on one machine.
+    """Trains one network on `train`; the same inputs and seed give the same weights.
 
-    Args:
-        train: Rows to learn from; nulls and NaN in inputs are missing values.
-        validation: Later rows, which decide when to stop and which epoch is kept.
-        label: Column of the label, 0/1 or boolean for `binary`, without nulls.
-        task: Decides the loss and the meaning of a prediction.
-        numeric: Input columns that are numbers.
-        categorical: Input columns that are strings or booleans.
-        hyperparameters: Overlay of the defaults of `Hyperparameters`.
-        seed: Decides first weights, order of rows, dropout.
-        folder: Where the best weights are kept while training runs; made if need be.
-        logger: A Lightning logger for losses and settings, or None.
-        progress: Whether to show Lightning's progress bar.
+    The later rows of `validation` decide when to stop and which epoch is kept. Nulls and NaN in
+    inputs are missing values. The best weights so far lie in `folder` while training runs.
 
     Raises:
-        ValueError: A hyperparameter, a column or the label is not as declared, or the loss
-            became NaN.
+        ValueError: A hyperparameter, column or label is not as declared, or no loss was finite.
     """
     settings = Hyperparameters.of(hyperparameters)
     preprocessing = learn_preprocessing(train, numeric, categorical)
     rows = tensors(train, preprocessing, label, task)
     held = tensors(validation, preprocessing, label, task)
     folder.mkdir(parents=True, exist_ok=True)
+    keep = KeepBest(folder / "best.safetensors")
+    trainer = quiet_trainer(settings, keep, folder, logger, progress)
     with repeatable(seed, settings.threads):
         network = build(settings, preprocessing, rows, task)
-        history = optimise(
-            network,
-            settings,
-            rows,
-            held,
-            seed=seed,
-            folder=folder,
-            logger=logger,
-            progress=progress,
-        )
+        history = optimise(network, settings, (rows, held), seed, trainer, keep)
     predictions = predict(network, held[0], held[1], 4 * settings.batch_size)
     return Fitted(
         network=network,
         preprocessing=preprocessing,
         history=history,
-        epochs=len(history),
         validation=score(task, held[2].numpy(), predictions.numpy()),
         hyperparameters=asdict(settings),
     )
 
 
-def tensors(
-    frame: pl.DataFrame, preprocessing: Mapping[str, object], label: str, task: Task
-) -> Rows:
+def tensors(frame: pl.DataFrame, preprocessing: Preprocessing, label: str, task: Task) -> Rows:
     """A frame as numeric, categorical and target tensors.
 
     Raises:
@@ -123,13 +111,11 @@ def tensors(
 
 
 def build(
-    settings: Hyperparameters, preprocessing: Mapping[str, object], rows: Rows, task: Task
+    settings: Hyperparameters, preprocessing: Preprocessing, rows: Rows, task: Task
 ) -> TabularNetwork:
     """An untrained network shaped by the columns, standardising by the training rows."""
-    categorical = preprocessing["categorical"]
-    assert isinstance(categorical, dict)
     shape = Shape(
-        categories=tuple(len(known) for known in categorical.values()),
+        categories=tuple(len(known) for known in preprocessing["categorical"].values()),
         hidden=settings.hidden,
         layers=settings.layers,
         dropout=settings.dropout,

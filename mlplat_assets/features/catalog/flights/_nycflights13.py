@@ -64,7 +64,9 @@ def window(frame: "pl.DataFrame", day: "pl.Expr", first: date, last: date) -> "p
     """The rows whose day lies in the window, with that day as `partition_day`."""
     import polars as pl
 
-    return frame.with_columns(partition_day=day).filter(pl.col("partition_day").is_between(first, last))
+    return frame.with_columns(partition_day=day).filter(
+        pl.col("partition_day").is_between(first, last)
+    )
 
 
 def weather() -> "pl.DataFrame":
@@ -82,7 +84,7 @@ def _utc(column: str) -> "pl.Expr":
 
 
 def _next_clock(after: str, clock: str, zone: str) -> "pl.Expr":
-    """The first instant at or after `after` when a clock in `zone` shows HHMM (2400 is midnight)."""
+    """The first instant from `after` on when a clock in `zone` shows HHMM (2400 is midnight)."""
     import polars as pl
 
     start = pl.col(after).dt.replace_time_zone("UTC").dt.convert_time_zone(zone)

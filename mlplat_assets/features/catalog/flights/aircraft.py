@@ -36,7 +36,9 @@ VIEW = FeatureView(
     entities=(Field(name="tailnum", dtype="string", description="Tail number of the aircraft"),),
     features=(
         Field(name="maker", dtype="string", description="Manufacturer, one spelling each"),
-        Field(name="built", dtype="int", description="Year of manufacture", minimum=1900, maximum=2100),
+        Field(
+            name="built", dtype="int", description="Year of manufacture", minimum=1900, maximum=2100
+        ),
         Field(name="seats", dtype="int", description="Seats", minimum=1, maximum=1000),
         Field(name="jet", dtype="bool", description="Whether it has jet engines"),
     ),

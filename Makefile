@@ -1,0 +1,71 @@
+# The commands people use. Each installs first when .venv is missing or older than the lock.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help install manifest demo test check dev lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+MANIFEST := dbt_project/target/manifest.json
+
+# Nothing of ours reports its usage.
+export DO_NOT_TRACK := 1
+export BENTOML_DO_NOT_TRACK := True
+export DAGSTER_DISABLE_TELEMETRY := yes
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export MLFLOW_DISABLE_TELEMETRY := true
+# pyright's wrapper would look for a newer release at each start.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help: ## List the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) \
+	  | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+install: $(INSTALLED) $(MANIFEST) ## Create .venv from the lock, and read the dbt project
+
+demo: install ## The whole loop on a year of flights, raw data to a model retrained on drift
+	$(BIN)/mlplat demo
+
+test: install ## Every test; one whose service is missing is skipped and says which
+	$(BIN)/pytest --numprocesses 2
+
+check: install ## Lint, format, types, tests: what must be green before a review
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pytest --numprocesses 2
+
+dev: install ## Dagster's web interface and daemon, and the serving process
+	$(BIN)/mlplat dev
+
+manifest: $(INSTALLED) ## Read the dbt project again
+	@rm -f $(MANIFEST)
+	@$(MAKE) --no-print-directory $(MANIFEST)
+
+lock: ## Resolve constraints.txt anew from pyproject.toml (UPGRADE=1: take newer releases)
+	$(PYTHON) -m venv .venv
+	$(BIN)/python .ci/lock.py $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove what was installed and built; data in .mlplat stays
+	rm -rf .venv dbt_project/target dbt_project/logs .pytest_cache .ruff_cache .hypothesis
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "Installing $$(grep -vc '^#' constraints.txt) packages into .venv; takes some minutes"
+	@$(PYTHON) -m venv .venv
+	@# Compiling everything beforehand takes 2 minutes; most of it is never imported.
+	@$(BIN)/pip install --no-compile --editable '.[dev]' --constraint constraints.txt 2>&1 \
+	  | tee .venv/install.log \
+	  | awk '/^Collecting/ && ++n % 50 == 0 {print "  " n " packages found"; fflush()} \
+	         /^Installing collected/ {print "  unpacking"; fflush()} /^ERROR|^error/' \
+	  || { tail -n 20 .venv/install.log; exit 1; }
+	@touch $@
+
+# A folder's time changes when a model is removed from it, so folders count too.
+$(MANIFEST): $(INSTALLED) $(shell find dbt_project/*.yml dbt_project/models dbt_project/macros)
+	@echo "Reading the dbt project"
+	@$(BIN)/python -c 'from resources.lake import install_extensions; install_extensions()'
+	@$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
+	@touch $@

@@ -1,0 +1,207 @@
+"""Pages of `mlplat models`: a model, a version, the log."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mlplat_assets.catalogue import catalogue
+from mlplat_assets.commands.output import (
+    Cell,
+    add,
+    cell_text,
+    commit,
+    facts,
+    heading,
+    moment,
+    short,
+    stage_text,
+    table,
+)
+from mlplat_assets.commands.registered import (
+    gates_of,
+    metrics_of,
+    require_registered,
+    unknown_model,
+    versions_by_model,
+)
+from mlplat_assets.commands.stores import opened_registry
+from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.spec import METRICS, Gate, ModelSpec
+from resources.registry.records import Action, AuditEntry, Stage, Version
+from resources.settings import REPOSITORY, Settings
+
+
+def show_model(settings: Settings, console: Console, name: str) -> None:
+    """What a model declares, and its versions."""
+    declared = catalogue()
+    versions = versions_by_model(settings).get(name, [])
+    if name not in declared.models and not versions:
+        raise unknown_model(name, declared.models)
+    console.print(Text(name, style="bold"))
+    if name in declared.models:
+        console.print(facts(_declaration(declared.models[name], declared)))
+    if not versions:
+        console.print("\nNo version is registered yet.", style="dim")
+        return
+    metrics = list(dict.fromkeys(gate["metric"] for v in versions for gate in gates_of(v)))
+    made = table(
+        "VERSION", "STAGE", "REGISTERED UTC", *(name.upper() for name in metrics), "CODE",
+        "TRAINING SET", "AUTHOR", right=("VERSION", *(name.upper() for name in metrics)),
+    )  # fmt: skip
+    for v in reversed(versions):
+        add(
+            made,
+            v.number,
+            stage_text(v.stage),
+            moment(v.created_at),
+            *(metrics_of(v).get(metric) for metric in metrics),
+            short(v.lineage.get("code_commit"), 8),
+            short(v.lineage.get("training_set_digest")),
+            v.author,
+        )
+    console.print(heading("Versions"))
+    console.print(made)
+
+
+def show_version(settings: Settings, console: Console, name: str, number: int) -> None:
+    """One version: where it comes from, what it proved, what happened to it."""
+    with opened_registry(settings) as registry:
+        require_registered(registry, name)
+        version = registry.version(name, number)
+        entries = [entry for entry in registry.audit(name) if entry.version == number]
+    console.print(Text(f"{name} version {number}", style="bold"))
+    console.print(facts(_origin(version, entries)))
+    if partitions := version.lineage.get("partitions"):
+        made = table("LAKE TABLE", "FIRST DAY", "LAST DAY", "DAYS", "DATA VERSION", right=("DAYS",))
+        for part in partitions:
+            add(made, *(part.get(key) for key in ("table", "first", "last", "days", "digest")))
+        console.print(heading("Trained on"))
+        console.print(made)
+    console.print(heading("Gates"))
+    console.print(_gate_table(version))
+    console.print(heading("Metrics on the holdout"))
+    console.print(_metric_table(version))
+    console.print(heading("History"))
+    console.print(log_table(entries))
+
+
+def log_table(entries: Sequence[AuditEntry], with_model: bool = False) -> Table:
+    """Audit entries, oldest first."""
+    made = table("#", "AT UTC", "WHAT", "ACTOR, ✓ APPROVER", "REASON", right=("#",))
+    for entry in entries:
+        approver = Text(f"\n✓ {entry.approver}", style="green") if entry.approver else ""
+        what = _what(entry)
+        add(
+            made,
+            entry.id,
+            moment(entry.at),
+            Text(f"{entry.model}\n") + what if with_model else what,
+            Text(entry.actor) + approver,
+            entry.reason,
+        )
+    return made
+
+
+def _what(entry: AuditEntry) -> Text:
+    """`version 2 promoted`, or `candidate refused` of one that was never registered."""
+    if entry.action is Action.ROLLED_BACK:
+        return Text(f"rolled back to version {entry.version}", style="green")
+    subject = f"version {entry.version}" if entry.version else "candidate"
+    style = "red" if entry.action is Action.REFUSED else ""
+    if entry.to_stage is Stage.PRODUCTION:
+        style = "green"
+    return Text(f"{subject} {entry.action.replace('_', ' ')}", style=style)
+
+
+def _declaration(model: Declared[ModelSpec], declared: Catalogue) -> dict[str, Cell]:
+    spec = model.spec
+    return {
+        "task": f"{spec.task}, of {spec.label}",
+        "owner": declared.owner(model),
+        "approvers": ", ".join(spec.approvers),
+        "features": ", ".join(spec.features),
+        "gates": "; ".join(_gate_text(gate, spec) for gate in spec.gates),
+        "retrains": _retrains(spec),
+        "declared in": str(model.file).removeprefix(f"{REPOSITORY}/"),
+    }
+
+
+def _retrains(spec: ModelSpec) -> str:
+    on_drift = "when its drift check begins to fail" if spec.retrain.on_drift else ""
+    by_cron = f"at cron {spec.retrain.cron} (UTC)" if spec.retrain.cron else ""
+    return ", ".join(filter(None, (on_drift, by_cron))) or "never by itself"
+
+
+def _gate_text(gate: Gate, spec: ModelSpec) -> str:
+    bound = "at least" if METRICS[spec.task][gate.metric] == "higher" else "at most"
+    parts = [] if gate.floor is None else [f"{bound} {gate.floor:g}"]
+    if gate.margin is not None:
+        slack = f" by more than {gate.margin:g}" if gate.margin else ""
+        parts.append(f"not behind the champion{slack}")
+    return f"{gate.metric} {', '.join(parts)}"
+
+
+def _origin(version: Version, entries: Sequence[AuditEntry]) -> dict[str, Cell]:
+    lineage = version.lineage
+    approvers = [e.approver for e in entries if e.action is Action.PROMOTED]
+    seconds = lineage.get("duration_seconds")
+    return {
+        "stage": stage_text(version.stage),
+        "registered": f"{moment(version.created_at)} UTC",
+        "author": version.author,
+        "approver": approvers[-1] if approvers else None,
+        "run": version.run_id,
+        "artefact": version.artifact_digest,
+        "evidence": version.evidence_digest,
+        "training set": lineage.get("training_set_digest"),
+        "lake snapshot": lineage.get("lake_snapshot"),
+        "definitions": lineage.get("definitions_digest"),
+        "code commit": commit(lineage),
+        "environment": lineage.get("environment_digest"),
+        "python": lineage.get("python"),
+        "hardware": lineage.get("hardware") and _plain(lineage["hardware"]),
+        "seed": lineage.get("seed"),
+        "trained in": seconds and f"{seconds:.0f} s",
+    }
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {inner}" for name, inner in value.items())
+    return str(value)
+
+
+def _gate_table(version: Version) -> Table:
+    made = table(
+        "METRIC", "VALUE", "BOUND", "CHAMPION", "VERDICT", right=("VALUE", "BOUND", "CHAMPION")
+    )
+    for gate in gates_of(version):
+        passed = gate.get("passed") is True
+        verdict = Text("✓ " if passed else "✗ ", style="green" if passed else "bold red")
+        add(
+            made,
+            gate.get("metric"),
+            gate.get("value"),
+            gate.get("floor"),
+            gate.get("champion"),
+            verdict + cell_text(gate.get("reason")),
+        )
+    return made
+
+
+def _metric_table(version: Version) -> Table:
+    evidence = version.evidence
+    champion = evidence.get("champion_version")
+    compared = {
+        f"VERSION {version.number}": metrics_of(version),
+        f"VERSION {champion} THEN" if champion else "NO CHAMPION THEN": evidence.get(
+            "champion_metrics"
+        ),
+        "BASELINE": evidence.get("baseline_metrics"),
+    }
+    made = table("METRIC", *compared, right=compared)
+    for metric in metrics_of(version):
+        add(made, metric, *((values or {}).get(metric) for values in compared.values()))
+    return made

@@ -1,0 +1,85 @@
+"""The only assembler: declarations in, one Dagster code location out."""
+
+import dagster as dg
+
+from mlplat_assets.catalogue import catalogue
+from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.features.ingest import raw_table
+from mlplat_assets.features.online import online_view
+from mlplat_assets.features.python_views import python_view
+from mlplat_assets.features.transform import dbt_resource, dbt_team
+from mlplat_assets.models.decisions import champion_changed
+from mlplat_assets.models.evaluation import evaluation
+from mlplat_assets.models.promotion import bento, champion, endpoint
+from mlplat_assets.models.registration import version
+from mlplat_assets.models.training import candidate
+from mlplat_assets.models.training_set_asset import training_set
+from mlplat_assets.monitoring.drift_asset import drift
+from mlplat_assets.monitoring.performance import performance
+from mlplat_assets.monitoring.predictions import predictions
+from mlplat_assets.spec import ModelSpec
+from resources.dagster_bindings import RESOURCES
+
+# In flow order: what each model is given.
+CHAIN = (
+    training_set,
+    candidate,
+    evaluation,
+    version,
+    champion,
+    bento,
+    endpoint,
+    predictions,
+    drift,
+    performance,
+)
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Every declared thing as assets, checks and automation."""
+    return assemble(catalogue())
+
+
+def assemble(declared: Catalogue) -> dg.Definitions:
+    """Definitions of a catalogue; a run is one process, parallelism comes from runs.
+
+    Loading is most of a step's cost, so a process per step would pay it per step.
+    """
+    assets = [
+        *(raw_table(source, declared) for source in declared.sources.values()),
+        *(dbt_team(team, declared) for team in declared.teams.values()),
+        *(python_view(view, declared) for view in declared.views.values() if not view.dbt_model),
+        *(online_view(view, declared) for view in declared.views.values() if view.spec.online),
+        *(asset for model in declared.models.values() for asset in model_assets(model, declared)),
+    ]
+    return dg.Definitions(
+        assets=assets,
+        sensors=[champion_changed, *(automation(team) for team in declared.teams)],
+        resources={**RESOURCES, "dbt": dbt_resource()},
+        executor=dg.in_process_executor,
+    )
+
+
+def model_assets(model: Declared[ModelSpec], declared: Catalogue) -> list[dg.AssetsDefinition]:
+    """The chain of one model, from its training set to its performance."""
+    return [make(model, declared) for make in CHAIN]
+
+
+def automation(team: str) -> dg.AutomationConditionSensorDefinition:
+    """A team's automation sensor.
+
+    One per team: a tick over a thousand models in one sensor takes 19 to 29 s, over a hundred
+    1.7 s. Dagster's default status is STOPPED, the commonest way for automation never to run.
+    """
+    return dg.AutomationConditionSensorDefinition(
+        name=f"automation_{team}",
+        target=dg.AssetSelection.groups(f"{team}/training_sets")
+        | dg.AssetSelection.groups(f"{team}/candidates")
+        | dg.AssetSelection.groups(f"{team}/evaluations")
+        | dg.AssetSelection.groups(f"{team}/versions")
+        | dg.AssetSelection.groups(f"{team}/predictions")
+        | dg.AssetSelection.groups(f"{team}/drift"),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=10,
+    )

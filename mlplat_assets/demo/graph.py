@@ -1,0 +1,67 @@
+"""The demo's handle on the real Dagster instance: runs started here, runs awaited there."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.dagster_run import RunsFilter
+
+from mlplat_assets.definitions import defs
+from mlplat_assets.demo.plan import Days
+from mlplat_assets.models.handoff import latest
+
+AUTOMATION = {"dagster/from_automation_condition": "true"}
+
+
+class Graph:
+    """Materialises assets of the code location and reads what runs left in the instance."""
+
+    def __init__(self) -> None:
+        """Load the code location and open the instance that DAGSTER_HOME names."""
+        self.instance = dg.DagsterInstance.get()
+        self._job = defs().resolve_implicit_global_asset_job_def()
+
+    def materialise(self, keys: Iterable[dg.AssetKey], days: Days | None = None) -> str:
+        """One run over the assets, of all the days at once; returns the run id.
+
+        Raises:
+            Exception: Whatever a step raised, a failed blocking check included.
+        """
+        tags = {"mlplat/launched_by": "demo"}
+        if days is not None:
+            tags["dagster/asset_partition_range_start"] = days.first.isoformat()
+            tags["dagster/asset_partition_range_end"] = days.last.isoformat()
+        done = self._job.execute_in_process(
+            instance=self.instance, asset_selection=list(keys), tags=tags, raise_on_error=True
+        )
+        return done.run_id
+
+    def metadata(self, key: dg.AssetKey) -> Mapping[str, Any]:
+        """The metadata of the newest materialisation of an asset."""
+        return latest(self.instance, key)
+
+    def partitions(self, keys: Iterable[dg.AssetKey]) -> int:
+        """How many partitions of the assets are materialised."""
+        return sum(len(self.instance.get_materialized_partitions(key)) for key in keys)
+
+    def automation_run(self, key: dg.AssetKey) -> dg.DagsterRun | None:
+        """The newest run of an asset that an automation sensor launched."""
+        for run in self.instance.get_runs(RunsFilter(tags=AUTOMATION), limit=50):
+            if key in (run.asset_selection or ()):
+                return run
+        return None
+
+    def ended_badly(self, run: dg.DagsterRun | None) -> bool:
+        """Whether a run has failed or was cancelled by now."""
+        if run is None:
+            return False
+        now = self.instance.get_run_by_id(run.run_id)
+        return now is not None and now.is_finished and not now.is_success
+
+    def tick_of(self, run: dg.DagsterRun) -> str:
+        """The sensor tick that launched a run: sensor, tick number and time."""
+        for state in self.instance.all_instigator_state():
+            for tick in self.instance.get_ticks(state.instigator_origin_id, state.selector_id):
+                if run.run_id in tick.run_ids or run.run_id in tick.reserved_run_ids_with_requests:
+                    return f"{state.name} tick {tick.tick_id}"
+        return f"{run.tags.get('dagster/sensor_name', 'unknown sensor')}"

@@ -1,0 +1,91 @@
+"""A model's input columns and where each comes from, resolved from its declaration."""
+
+from dataclasses import asdict, dataclass
+
+from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.references import ModelFeature, resolve_features, resolve_label
+from mlplat_assets.spec import FeatureView, Field, Label, ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInputs:
+    """What a model learns from: its label table and every input column.
+
+    `numeric` and `categorical` are the model's columns in order; `entities` are the keys that a
+    request must carry.
+    """
+
+    label_table: Declared[Label]
+    label: str
+    features: list[ModelFeature]
+    entities: list[Field]
+    numeric: list[str]
+    categorical: list[str]
+
+    def views(self) -> dict[str, tuple[Declared[FeatureView], list[str]]]:
+        """Each view used, by full name, with the features wanted of it, in request order."""
+        used: dict[str, tuple[Declared[FeatureView], list[str]]] = {}
+        for feature in self.features:
+            names = used.setdefault(feature.view.full_name, (feature.view, []))[1]
+            names.append(feature.feature.name)
+        return used
+
+
+def model_inputs(model: Declared[ModelSpec], catalogue: Catalogue) -> ModelInputs:
+    """Resolve a model's references against the catalogue.
+
+    Raises:
+        DeclarationError: A reference does not resolve.
+    """
+    spec = model.spec
+    label = resolve_label(model, catalogue)
+    features = resolve_features(model, catalogue)
+    keys = {key.name: key for feature in features for key in feature.view.spec.entities}
+    described = {field.name: field for field in label.table.spec.columns}
+    entities = [keys.get(name, described[name]) for name in label.table.spec.entities
+                if name in keys or name in spec.entity_features]
+    typed = [(name, described[name].dtype) for name in spec.entity_features]
+    typed += [(field.name, field.dtype) for field in spec.context]
+    typed += [(feature.column, feature.feature.dtype) for feature in features]
+    return ModelInputs(
+        label_table=label.table,
+        label=label.column,
+        features=features,
+        entities=entities,
+        numeric=[name for name, dtype in typed if dtype in ("float", "int")],
+        categorical=[name for name, dtype in typed if dtype in ("string", "bool")],
+    )
+
+
+def serving_schema(model: Declared[ModelSpec], inputs: ModelInputs) -> dict[str, object]:
+    """The part of a model card that tells a service what to ask for, fetch and check."""
+    spec = model.spec
+    return {
+        "entities": [_field(field) for field in inputs.entities],
+        "context": [_field(field) for field in spec.context],
+        "entity_features": list(spec.entity_features),
+        "features": [
+            {
+                "column": feature.column,
+                "view": feature.view.full_name,
+                "feature": feature.feature.name,
+                "dtype": feature.feature.dtype,
+            }
+            for feature in inputs.features
+        ],
+        "views": [
+            {
+                "name": name,
+                "entities": [entity.name for entity in view.spec.entities],
+                "ttl_seconds": view.spec.ttl.total_seconds() if view.spec.ttl else None,
+                "features": features,
+            }
+            for name, (view, features) in inputs.views().items()
+        ],
+        "serving": asdict(spec.serving),
+        "drift": asdict(spec.drift),
+    }
+
+
+def _field(field: Field) -> dict[str, object]:
+    return asdict(field) | {"allowed": list(field.allowed)}

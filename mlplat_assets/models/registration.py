@@ -1,0 +1,58 @@
+"""The asset `versions/<team>/<model>`: an evaluated candidate, numbered and staged."""
+
+import json
+
+import dagster as dg
+
+from mlplat_assets.automation import gated
+from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.keys import group, key
+from mlplat_assets.models.handoff import latest
+from mlplat_assets.spec import ModelSpec
+from resources.artifacts import ArtifactStore
+from resources.registry.registry import Registry
+
+
+def version(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefinition:
+    """The newest candidate that passed its gates, as a registered version in staging."""
+    upstream = key("evaluations", model.team, model.name)
+
+    @dg.asset(
+        key=key("versions", model.team, model.name),
+        description="A registered version: artefact, evidence and lineage under one number.",
+        deps=[upstream],
+        group_name=group("versions", model.team),
+        owners=[catalogue.owner(model)],
+        kinds={"sqlalchemy"},
+        automation_condition=gated(),
+    )
+    def registered(
+        context: dg.AssetExecutionContext,
+        artifacts: dg.ResourceParam[ArtifactStore],
+        registry: dg.ResourceParam[Registry],
+    ) -> dg.MaterializeResult:
+        handed = latest(context.instance, upstream)
+        card = artifacts.get_folder(handed["artifact_digest"]) / "card.json"
+        made = registry.register(
+            model.full_name,
+            artifact_digest=handed["artifact_digest"],
+            evidence=json.loads(artifacts.get_bytes(handed["evidence_digest"])),
+            evidence_digest=handed["evidence_digest"],
+            lineage=json.loads(card.read_text())["lineage"],
+            approvers=model.spec.approvers,
+            author=handed["author"],
+            run_id=context.run_id,
+            tags={"team": model.team},
+        )
+        approve = f"mlplat models promote {model.full_name} {made.number} --approver NAME"
+        return dg.MaterializeResult(
+            metadata={
+                "version": made.number,
+                "stage": made.stage.value,
+                "artifact_digest": made.artifact_digest,
+                "evidence_digest": made.evidence_digest,
+                "to_promote": approve,
+            }
+        )
+
+    return registered

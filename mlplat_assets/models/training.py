@@ -1,0 +1,187 @@
+"""The asset `candidates/<team>/<model>`: a trained network as a content-addressed artefact."""
+
+import importlib
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+
+from mlplat_assets.automation import follow
+from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.keys import group, key
+from mlplat_assets.models.handoff import author, latest
+from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
+from mlplat_assets.models.provenance import code_version, environment_version
+from mlplat_assets.models.splits import Split, split
+from mlplat_assets.models.training_sets import LABEL
+from mlplat_assets.spec import ModelSpec
+from resources.artifacts import ArtifactStore
+from resources.settings import REPOSITORY, Settings
+
+if TYPE_CHECKING:
+    from mlplat_assets.models.trainers.tabular import Fitted
+
+
+def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefinition:
+    """A model trained on the newest training set, not yet evaluated."""
+    inputs = model_inputs(model, catalogue)
+    upstream = key("training_sets", model.team, model.name)
+
+    @dg.asset(
+        key=key("candidates", model.team, model.name),
+        description=f"A trained network with its card. {_docstring(model)}",
+        deps=[upstream],
+        group_name=group("candidates", model.team),
+        owners=[catalogue.owner(model)],
+        kinds={"pytorch", "onnx"},
+        automation_condition=follow(),
+    )
+    def trained(
+        context: dg.AssetExecutionContext,
+        artifacts: dg.ResourceParam[ArtifactStore],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        started = time.monotonic()
+        manifest = read_manifest(artifacts, latest(context.instance, upstream))
+        parts = read_split(model, manifest, artifacts)
+        with tempfile.TemporaryDirectory(prefix="mlplat-") as scratch:
+            fitted = train(model, inputs, parts, settings, Path(scratch) / "fit", context.run_id)
+            lineage = _lineage(model, manifest, fitted, context, settings)
+            lineage["duration_seconds"] = round(time.monotonic() - started, 1)
+            digest = _package(model, inputs, parts, fitted, lineage, artifacts, Path(scratch))
+        return dg.MaterializeResult(
+            metadata={
+                "artifact_digest": digest,
+                "training_set_digest": manifest["training_set_digest"],
+                "manifest_digest": latest(context.instance, upstream)["manifest_digest"],
+                "author": lineage["author"],
+                "epochs": fitted.epochs,
+                "training_seconds": lineage["duration_seconds"],
+                "periods": dg.MetadataValue.json({k: str(p) for k, p in parts.periods.items()}),
+                **{f"validation_{name}": value for name, value in fitted.validation.items()},
+                "history": dg.MetadataValue.json(fitted.history),
+            }
+        )
+
+    return trained
+
+
+def read_manifest(artifacts: ArtifactStore, handed: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of a frozen training set, digest verified."""
+    return json.loads(artifacts.get_bytes(handed["manifest_digest"]))
+
+
+def read_split(
+    model: Declared[ModelSpec], manifest: Mapping[str, Any], artifacts: ArtifactStore
+) -> Split:
+    """The frozen rows, digest verified, cut by the model's time split."""
+    frame = pl.read_parquet(artifacts.get_file(manifest["training_set_digest"]))
+    as_of = pl.Series([manifest["as_of"]]).str.to_datetime(time_zone="UTC").item()
+    classifier = LABEL if model.spec.task == "binary" else None
+    return split(frame, model.spec.split, as_of=as_of, label=classifier)
+
+
+def train(
+    model: Declared[ModelSpec],
+    inputs: ModelInputs,
+    parts: Split,
+    settings: Settings,
+    folder: Path,
+    run_id: str,
+) -> "Fitted":
+    """Fit the trainer that the spec names, tracked in MLflow."""
+    from mlplat_assets.models.tracking import tracking_logger
+
+    tags = {"dagster_run_id": run_id, "team": model.team}
+    logger = tracking_logger(settings.tracking_url, model.full_name, run_id[:8], tags)
+    return _trainer(model.spec.trainer)(
+        parts.train,
+        parts.validation,
+        label=LABEL,
+        task=model.spec.task,
+        numeric=inputs.numeric,
+        categorical=inputs.categorical,
+        hyperparameters=model.spec.hyperparameters,
+        seed=model.spec.seed,
+        folder=folder,
+        logger=logger,
+    )
+
+
+def _package(
+    model: Declared[ModelSpec],
+    inputs: ModelInputs,
+    parts: Split,
+    fitted: "Fitted",
+    lineage: dict[str, Any],
+    artifacts: ArtifactStore,
+    scratch: Path,
+) -> str:
+    """Write the artefact: first without a card, to profile what it predicts, then with it."""
+    from bentos.model_server.predictor import Predictor
+    from mlplat_assets.models.artefact import input_columns, write_artefact
+    from mlplat_assets.monitoring.profile import reference_profile
+
+    bare = Predictor.load(write_artefact(scratch / "bare", fitted, {}), threads=2)
+    columns = [*inputs.numeric, *inputs.categorical]
+    card = {
+        "format": 1,
+        "model": model.full_name,
+        "task": model.spec.task,
+        **serving_schema(model, inputs),
+        "profile": reference_profile(
+            parts.train.select(columns),
+            parts.train["event_timestamp"].dt.date(),
+            bare.predict(input_columns(parts.train, fitted.preprocessing)),
+            quantile=model.spec.drift.quantile,
+        ),
+        "lineage": lineage,
+        "training": {
+            "rows": {
+                "train": parts.train.height,
+                "validation": parts.validation.height,
+                "holdout": parts.holdout.height,
+            },
+            "periods": {name: period.iso() for name, period in parts.periods.items()},
+            "validation": fitted.validation,
+            "epochs": fitted.epochs,
+        },
+    }
+    return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card))
+
+
+def _lineage(
+    model: Declared[ModelSpec],
+    manifest: Mapping[str, Any],
+    fitted: "Fitted",
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+) -> dict[str, Any]:
+    return {
+        **code_version(REPOSITORY),
+        **environment_version(),
+        **{name: manifest[name] for name in ("training_set_digest", "lake_snapshot", "as_of")},
+        "partitions": manifest["partitions"],
+        "definitions_digest": manifest["definitions_digest"],
+        "trainer": model.spec.trainer,
+        "hyperparameters": fitted.hyperparameters,
+        "seed": model.spec.seed,
+        "run_id": context.run_id,
+        "author": author(context, settings.actor),
+    }
+
+
+def _trainer(path: str) -> Callable[..., "Fitted"]:
+    module, _, function = path.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def _docstring(model: Declared[ModelSpec]) -> str:
+    import ast
+
+    return ast.get_docstring(ast.parse(model.file.read_text())) or ""

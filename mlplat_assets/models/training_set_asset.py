@@ -1,0 +1,95 @@
+"""The asset `training_sets/<team>/<model>`: built, checked for leaks, frozen by content."""
+
+import io
+
+import dagster as dg
+import pyarrow.parquet as pq
+
+from mlplat_assets.automation import retrain_when
+from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.keys import group, key
+from mlplat_assets.models.inputs import model_inputs
+from mlplat_assets.models.training_sets import LABEL, build, definitions_digest
+from mlplat_assets.spec import ModelSpec
+from resources.artifacts import ArtifactStore
+from resources.digests import canonical_json
+from resources.lake import Lake
+
+
+def training_set(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefinition:
+    """Labels of one model joined with what was known at each decision time."""
+    inputs = model_inputs(model, catalogue)
+    label, asset_key = inputs.label_table, key("training_sets", model.team, model.name)
+    views = [view for view, _ in inputs.views().values()]
+    upstream = [key("labels", label.team, label.name)]
+    upstream += [key("features", view.team, view.name) for view in views]
+
+    @dg.asset(
+        key=asset_key,
+        description=f"Rows to learn from. {model.spec.label}, {len(inputs.features)} features.",
+        deps=upstream,
+        group_name=group("training_sets", model.team),
+        owners=[catalogue.owner(model)],
+        kinds={"polars", "parquet"},
+        automation_condition=retrain_when(model),
+        check_specs=[
+            dg.AssetCheckSpec(
+                "does_not_leak",
+                asset=asset_key,
+                blocking=True,
+                description="No row uses a value that was not in effect at its decision time.",
+            ),
+            dg.AssetCheckSpec(
+                "is_complete",
+                asset=asset_key,
+                blocking=True,
+                description="There are rows, each unit once, none without a label.",
+            ),
+        ],
+    )
+    def rows(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        artifacts: dg.ResourceParam[ArtifactStore],
+    ) -> dg.MaterializeResult:
+        made = build(model, inputs, lake)
+        parquet = io.BytesIO()
+        pq.write_table(made.rows, parquet, compression="zstd")
+        frozen = artifacts.put_bytes(parquet.getvalue())
+        manifest = {
+            "model": model.full_name,
+            "training_set_digest": frozen,
+            "rows": made.rows.num_rows,
+            "as_of": made.as_of.isoformat(),
+            "lake_snapshot": made.lake_snapshot,
+            "partitions": made.partitions,
+            "definitions_digest": definitions_digest(model, inputs),
+        }
+        units = made.rows["unit_id"]
+        complete = made.rows.num_rows > 0 and made.rows[LABEL].null_count == 0
+        repeated = made.rows.num_rows - len(units.unique())
+        return dg.MaterializeResult(
+            metadata={
+                "training_set_digest": frozen,
+                "manifest_digest": artifacts.put_bytes(canonical_json(manifest)),
+                "dagster/row_count": made.rows.num_rows,
+                "as_of": made.as_of.isoformat(),
+                "lake_snapshot": made.lake_snapshot,
+                "partitions": dg.MetadataValue.json(made.partitions),
+                "bytes": parquet.tell(),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="does_not_leak",
+                    passed=made.leaks == 0,
+                    metadata={"leaking_rows": made.leaks},
+                ),
+                dg.AssetCheckResult(
+                    check_name="is_complete",
+                    passed=complete and repeated == 0,
+                    metadata={"rows": made.rows.num_rows, "repeated_units": repeated},
+                ),
+            ],
+        )
+
+    return rows

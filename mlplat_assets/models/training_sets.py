@@ -1,0 +1,181 @@
+"""Training sets: labels joined with what was known at each decision time, frozen by content."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+from mlplat_assets.discovery import Declared
+from mlplat_assets.features.point_in_time import ViewFrame, point_in_time_join
+from mlplat_assets.keys import table
+from mlplat_assets.models.inputs import ModelInputs
+from mlplat_assets.spec import FeatureView, ModelSpec
+from resources.digests import digest
+from resources.lake import VERSIONS, Lake
+
+LABEL = "label"
+UNIT = "unit_id"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """The frozen rows and where they came from.
+
+    Rows carry `unit_id`, `event_timestamp` (UTC), the entity keys, the context, every input column
+    and `label`; `as_of` is the end (exclusive) of what was known when it was built.
+    """
+
+    rows: pa.Table
+    as_of: datetime
+    lake_snapshot: int
+    partitions: list[dict[str, object]]
+    leaks: int
+
+
+def build(model: Declared[ModelSpec], inputs: ModelInputs, lake: Lake) -> TrainingSet:
+    """Join the newest labels of a model with its features, from one snapshot of the lake.
+
+    Raises:
+        LookupError: No label partition has been materialised.
+    """
+    with lake.connect() as connection:
+        connection.execute("begin")  # every read below sees the same snapshot
+        snapshot = connection.execute(
+            "select max(snapshot_id) from ducklake_snapshots('lake')"
+        ).fetchall()[0][0]
+        label_table = table("labels", inputs.label_table.team, inputs.label_table.name)
+        as_of = _as_of(connection, label_table)
+        first = _first_decision(model.spec, as_of)
+        labels = _labels(connection, model.spec, inputs, label_table, first, as_of)
+        views = [
+            _view_frame(connection, view, names, first, as_of)
+            for view, names in inputs.views().values()
+        ]
+        partitions = [
+            _partitions_used(connection, name, first - _reach(view), as_of)
+            for name, view in _tables(inputs).items()
+        ]
+    joined = point_in_time_join(labels, views, full_feature_names=True, provenance=True)
+    rows, leaks = _without_provenance(joined, views)
+    return TrainingSet(
+        rows=rows, as_of=as_of, lake_snapshot=snapshot, partitions=partitions, leaks=leaks
+    )
+
+
+def definitions_digest(model: Declared[ModelSpec], inputs: ModelInputs) -> str:
+    """Identifies the definitions behind a training set: the files that declare and compute it."""
+    files = {model.file, inputs.label_table.file, *(f.view.file for f in inputs.features)}
+    sources = files | {file.with_suffix(".sql") for file in files if file.suffix == ".yml"}
+    return digest({file.name: file.read_text() for file in sources})
+
+
+def _as_of(connection: duckdb.DuckDBPyConnection, label_table: str) -> datetime:
+    newest: date | None = connection.execute(
+        f"select max(partition_day) from {VERSIONS} where table_name = ? and row_count > 0",
+        [label_table],
+    ).fetchall()[0][0]
+    if newest is None:
+        raise LookupError(f"{label_table} has no partition; materialise its asset first")
+    return datetime.combine(newest, datetime.min.time()) + timedelta(days=1)
+
+
+def _first_decision(spec: ModelSpec, as_of: datetime) -> datetime:
+    split = spec.split
+    if split.train_days is None:
+        return datetime(1970, 1, 1)
+    return as_of - timedelta(days=split.train_days + split.validation_days + split.holdout_days)
+
+
+def _labels(
+    connection: duckdb.DuckDBPyConnection,
+    spec: ModelSpec,
+    inputs: ModelInputs,
+    label_table: str,
+    first: datetime,
+    as_of: datetime,
+) -> pa.Table:
+    label = inputs.label_table.spec
+    columns = [*label.entities, *(field.name for field in spec.context)]
+    return connection.execute(
+        f"""select {label.unit} as {UNIT}, event_timestamp, {", ".join(columns)},
+                   {inputs.label} as {LABEL}
+            from {label_table}
+            where event_timestamp >= ? and created_timestamp < ? and {inputs.label} is not null
+            order by event_timestamp, {label.unit}""",
+        [first, as_of],
+    ).to_arrow_table()
+
+
+def _view_frame(
+    connection: duckdb.DuckDBPyConnection,
+    view: Declared[FeatureView],
+    names: list[str],
+    first: datetime,
+    as_of: datetime,
+) -> ViewFrame:
+    keys = tuple(entity.name for entity in view.spec.entities)
+    columns = ", ".join([*keys, "event_timestamp", "created_timestamp", *names])
+    frame = connection.execute(
+        f"""select {columns} from {table("features", view.team, view.name)}
+            where partition_day between ?::date and ?::date""",
+        [first - _reach(view), as_of],
+    ).to_arrow_table()
+    return ViewFrame(
+        name=view.full_name,
+        frame=frame,
+        keys=keys,
+        features=tuple(names),
+        event_timestamp="event_timestamp",
+        created_timestamp="created_timestamp",
+        ttl=view.spec.ttl,
+        landing_delay=view.spec.landing_delay,
+    )
+
+
+def _reach(view: Declared[FeatureView] | None) -> timedelta:
+    """How far before a decision a row that counts may lie; ten years where there is no ttl."""
+    if view is None or not view.spec.ttl:
+        return timedelta(days=3653 if view else 0)
+    return view.spec.ttl + view.spec.landing_delay + timedelta(days=1)
+
+
+def _tables(inputs: ModelInputs) -> dict[str, Declared[FeatureView] | None]:
+    label = inputs.label_table
+    used: dict[str, Declared[FeatureView] | None] = {table("labels", label.team, label.name): None}
+    for view, _ in inputs.views().values():
+        used[table("features", view.team, view.name)] = view
+    return used
+
+
+def _partitions_used(
+    connection: duckdb.DuckDBPyConnection, name: str, first: datetime, as_of: datetime
+) -> dict[str, object]:
+    """First and last day that could have been read, how many, and a digest over their digests."""
+    days = connection.execute(
+        f"""select partition_day, arg_max(digest, recorded_at) from {VERSIONS}
+            where table_name = ? and partition_day between ?::date and ?::date
+            group by 1 order by 1""",
+        [name, first, as_of],
+    ).fetchall()
+    return {
+        "table": name,
+        "first": days[0][0].isoformat() if days else None,
+        "last": days[-1][0].isoformat() if days else None,
+        "days": len(days),
+        "digest": digest([[day.isoformat(), version] for day, version in days]),
+    }
+
+
+def _without_provenance(joined: pa.Table, views: list[ViewFrame]) -> tuple[pa.Table, int]:
+    """The training rows, and how many used a value that was not yet in effect: must be none."""
+    frame = pl.DataFrame(joined)
+    decided = pl.col("event_timestamp").dt.replace_time_zone("UTC")
+    leaking = [
+        pl.col(f"{view.short_name}__event_timestamp") + view.landing_delay > decided
+        for view in views
+    ]
+    leaks = frame.filter(pl.any_horizontal(leaking)).height if leaking else 0
+    used_times = [f"{view.short_name}__event_timestamp" for view in views]
+    return joined.drop_columns(used_times), leaks

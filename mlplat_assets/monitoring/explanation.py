@@ -1,0 +1,250 @@
+"""Why one prediction is what it is: the version, the people, the code and the data behind it."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from mlplat_assets.keys import table
+from resources.lake import VERSIONS, Lake
+from resources.registry.reader import RegistryReader
+from resources.registry.records import Version
+
+Scalar = bool | int | float | str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewRead:
+    """What one feature view gave to a prediction.
+
+    Attributes:
+        view: `team.name`.
+        event_timestamp: Event time (UTC) of the row that was read; None when there was none.
+        partition: The UTC day of the lake partition that the row came from.
+        digest: Content digest of that partition as recorded when the prediction was served;
+            None when none had been recorded by then.
+        snapshot: Lake snapshot at which that content was recorded.
+        changed_since: Whether the partition holds other content now.
+        values: Value of each feature, by the model's input column.
+        statuses: Status of each value, by the same column.
+    """
+
+    view: str
+    event_timestamp: datetime | None
+    partition: date | None
+    digest: str | None
+    snapshot: int | None
+    changed_since: bool
+    values: Mapping[str, Scalar]
+    statuses: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """One prediction with everything that determined it. Times are UTC.
+
+    Attributes:
+        stage: The version's stage when it served the prediction.
+        approver: Who had approved the version for production by then; None when nobody had.
+        author: Who made the version, and `run_id` the run that registered it.
+        event_timestamp: The moment that the prediction is about.
+        unit_id: What it is about, as the caller named it.
+        lake_snapshot: The snapshot that the training set was read at.
+    """
+
+    prediction_id: str
+    prediction: float
+    model: str
+    version: int
+    variant: str
+    stage: str | None
+    approver: str | None
+    author: str
+    run_id: str
+    artifact_digest: str
+    bento: str
+    training_set_digest: str | None
+    lake_snapshot: int | None
+    code_commit: str | None
+    code_dirty: bool | None
+    served_at: datetime
+    event_timestamp: datetime
+    latency_ms: float
+    unit_id: str | None
+    entities: Mapping[str, Scalar]
+    context: Mapping[str, Scalar]
+    views: Sequence[ViewRead]
+
+
+def explain(
+    prediction_id: str, lake: Lake, registry: RegistryReader, journal: Path | None = None
+) -> Explanation:
+    """Everything that determined a prediction, from its id.
+
+    Args:
+        prediction_id: As in the service's answer.
+        lake: Where predictions and partition versions are.
+        registry: Where the version's history is.
+        journal: Folder that is searched for a prediction that the lake lacks.
+
+    Raises:
+        LookupError: The prediction is unknown, waits in the journal, or was made by another
+            artefact than the registry knows under that version.
+    """
+    with lake.connect() as connection:
+        found = _prediction(connection, prediction_id)
+        if found is None:
+            raise _not_in_lake(prediction_id, journal)
+        views = _views(connection, found)
+    version = registry.version(found["model"], found["version"])
+    _require_same_artefact(found, version)
+    served_at = _utc(found["served_at"])
+    lineage = version.lineage
+    return Explanation(
+        prediction_id=prediction_id,
+        prediction=found["prediction"],
+        model=version.model,
+        version=version.number,
+        variant=found["variant"],
+        stage=registry.stage_at(version.model, version.number, served_at),
+        approver=registry.approver_of(version.model, version.number, served_at),
+        author=version.author,
+        run_id=version.run_id,
+        artifact_digest=version.artifact_digest,
+        bento=found["bento"],
+        training_set_digest=lineage.get("training_set_digest"),
+        lake_snapshot=lineage.get("lake_snapshot"),
+        code_commit=lineage.get("code_commit"),
+        code_dirty=lineage.get("code_dirty"),
+        served_at=served_at,
+        event_timestamp=_utc(found["event_timestamp"]),
+        latency_ms=found["latency_ms"],
+        unit_id=found["unit_id"],
+        entities=json.loads(found["entities"]),
+        context=json.loads(found["context"]),
+        views=views,
+    )
+
+
+def _prediction(connection: duckdb.DuckDBPyConnection, prediction_id: str) -> dict[str, Any] | None:
+    """The lake's row of a prediction, whichever model made it."""
+    # Named by this column, because other tables may lie in the schema too.
+    tables = connection.execute(
+        "select table_name from duckdb_columns() where database_name = 'lake' "
+        "and schema_name = 'predictions' and column_name = 'feature_partitions' order by 1"
+    ).fetchall()
+    if not tables:
+        return None
+    rows = " union all by name ".join(
+        f'select * from predictions."{name}" where prediction_id = $1' for (name,) in tables
+    )
+    found = connection.execute(rows, [prediction_id]).to_arrow_table().to_pylist()
+    return found[0] if found else None
+
+
+def _views(
+    connection: duckdb.DuckDBPyConnection, prediction: Mapping[str, Any]
+) -> tuple[ViewRead, ...]:
+    times: dict[str, str | None] = json.loads(prediction["feature_times"])
+    partitions: dict[str, str | None] = json.loads(prediction["feature_partitions"])
+    days = {view: date.fromisoformat(day) for view, day in partitions.items() if day}
+    versions = _versions(connection, days)
+    values, statuses = (json.loads(prediction[name]) for name in ("features", "feature_status"))
+    reads: list[ViewRead] = []
+    for view, moment in times.items():
+        known = versions.get(view, [])
+        then = [v for v in known if v["recorded_at"] <= prediction["served_at"]]
+        columns = _columns_of(view, times, values)
+        reads.append(
+            ViewRead(
+                view=view,
+                event_timestamp=datetime.fromisoformat(moment).astimezone(UTC) if moment else None,
+                partition=days.get(view),
+                digest=then[-1]["digest"] if then else None,
+                snapshot=then[-1]["snapshot"] if then else None,
+                changed_since=bool(then) and then[-1]["digest"] != known[-1]["digest"],
+                values={name: values[name] for name in columns},
+                statuses={name: statuses[name] for name in columns},
+            )
+        )
+    return tuple(reads)
+
+
+def _versions(
+    connection: duckdb.DuckDBPyConnection, days: Mapping[str, date]
+) -> dict[str, list[dict[str, Any]]]:
+    """Recorded contents of one partition of each view, oldest first."""
+    recorded = connection.execute(
+        "select 1 from duckdb_tables() where database_name = 'lake' "
+        "and schema_name || '.' || table_name = ?",
+        [VERSIONS],
+    ).fetchall()
+    if not recorded or not days:
+        return {}
+    views = {table("features", *view.split(".", 1)): view for view in days}
+    rows = connection.execute(
+        f"""select table_name, digest, snapshot, recorded_at from {VERSIONS}
+            join (select unnest($1::varchar[]) as table_name, unnest($2::date[]) as partition_day)
+            using (table_name, partition_day) order by recorded_at, snapshot""",
+        [list(views), list(days.values())],
+    )
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows.to_arrow_table().to_pylist():
+        found.setdefault(views[row["table_name"]], []).append(row)
+    return found
+
+
+def _columns_of(view: str, views: Iterable[str], columns: Iterable[str]) -> list[str]:
+    """The columns `<view name>__<feature>` of a view; the longest view name that fits owns one."""
+    names = {other.split(".", 1)[1] for other in views}
+    mine = view.split(".", 1)[1]
+
+    def owner(column: str) -> str:
+        return max((name for name in names if column.startswith(f"{name}__")), key=len, default="")
+
+    return [column for column in columns if owner(column) == mine]
+
+
+def _require_same_artefact(prediction: Mapping[str, Any], version: Version) -> None:
+    if prediction["artifact_digest"] != version.artifact_digest:
+        raise LookupError(
+            f"prediction {prediction['prediction_id']} was made by artefact "
+            f"{prediction['artifact_digest']}, but {version.model} version {version.number} is "
+            f"{version.artifact_digest}; point MLPLAT_REGISTRY_URL to the registry of that time"
+        )
+
+
+def _not_in_lake(prediction_id: str, journal: Path | None) -> LookupError:
+    waiting = None if journal is None else _in_journal(prediction_id, journal)
+    if waiting is None:
+        return LookupError(
+            f"no prediction {prediction_id!r} in the lake{f' or in {journal}' if journal else ''}; "
+            "take the prediction_id from the service's answer"
+        )
+    asset = f"predictions/{str(waiting['model']).replace('.', '/')}"
+    return LookupError(
+        f"prediction {prediction_id} of {waiting['model']} version {waiting['version']}, served at "
+        f"{waiting['served_at']}, is in the journal but not in the lake yet; materialise {asset}"
+    )
+
+
+def _in_journal(prediction_id: str, folder: Path) -> dict[str, Any] | None:
+    wanted = prediction_id.encode()
+    for path in sorted(folder.rglob("*.ndjson"), key=lambda path: path.name, reverse=True):
+        with path.open("rb") as stream:
+            for line in stream:
+                # A line without its end was torn by a crash: nobody was answered for it.
+                if wanted in line and line.endswith(b"\n"):
+                    record: dict[str, Any] = json.loads(line)
+                    if record.get("prediction_id") == prediction_id:
+                        return record
+    return None
+
+
+def _utc(moment: datetime) -> datetime:
+    """A time of the lake, which keeps UTC without a zone."""
+    return moment.replace(tzinfo=UTC)
