@@ -355,7 +355,7 @@ def test_the_doctor_of_a_furnished_home_tells_what_each_store_holds(
     shown = told(
         run("doctor", MLPLAT_HOME=str(home), MLPLAT_SERVING_URL=f"http://127.0.0.1:{free_port()}")
     )
-    assert "2 versions, 5 audit entries verified" in shown
+    assert "2 versions, audit log of 5 verified" in shown
     assert "4 tables at snapshot" in shown
     assert " segment" in shown
 

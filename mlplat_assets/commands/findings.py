@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mlplat_assets.commands.output import counted
+
 State = Literal["ok", "absent", "broken"]
 SECONDS = 5
 DEMO = "`mlplat demo` creates it."
@@ -64,7 +66,7 @@ def sqlite_finding(path: Path, count: str, unit: str, found: Callable[..., Findi
         return found(
             "broken", str(error), f"See whether {path} is the right file; restore it if damaged."
         )
-    return found("ok", f"{held:,} {unit}")
+    return found("ok", counted(held, unit))
 
 
 def get(url: str) -> tuple[int, str]:

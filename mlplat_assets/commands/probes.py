@@ -13,6 +13,7 @@ from mlplat_assets.commands.findings import (
     get,
     sqlite_finding,
 )
+from mlplat_assets.commands.output import counted
 from mlplat_assets.commands.stores import (
     NotThereYet,
     StoreAway,
@@ -47,7 +48,9 @@ def lake(settings: Settings) -> Finding:
     except (StoreAway, OSError) as error:
         remedy = "Start its database, or correct MLPLAT_LAKE_CATALOG and MLPLAT_LAKE_DATA."
         return found("broken", first_line(error.__cause__ or error), remedy)
-    return found("ok", f"{tables} tables at snapshot {snapshot}, files in {settings.lake_data}")
+    return found(
+        "ok", f"{counted(tables, 'table')} at snapshot {snapshot}, files in {settings.lake_data}"
+    )
 
 
 def online(settings: Settings) -> Finding:
@@ -55,7 +58,7 @@ def online(settings: Settings) -> Finding:
     found = finding_at(settings.online_url, "MLPLAT_ONLINE_URL")
     path = settings.online_url.removeprefix("sqlite:///")
     if path != settings.online_url:
-        return sqlite_finding(Path(path), "select count(*) from online", "entities", found)
+        return sqlite_finding(Path(path), "select count(*) from online", "row", found)
     from resources.online_store import OnlineStoreUnavailable, online_store
 
     try:
@@ -84,7 +87,7 @@ def registry(settings: Settings) -> Finding:
         cause = error.__cause__ if isinstance(error, StoreAway) else error
         remedy = "Start its database, or correct MLPLAT_REGISTRY_URL."
         return found("broken", first_line(getattr(cause, "orig", None) or cause or error), remedy)
-    return found("ok", f"{versions} versions, {entries} audit entries verified")
+    return found("ok", f"{counted(versions, 'version')}, audit log of {entries} verified")
 
 
 def artifacts(settings: Settings) -> Finding:
@@ -111,7 +114,7 @@ def tracking(settings: Settings) -> Finding:
     found = finding_at(url, "MLPLAT_TRACKING_URL")
     if url.startswith("sqlite:///"):
         path = Path(url.removeprefix("sqlite:///"))
-        return sqlite_finding(path, "select count(*) from runs", "runs", found)
+        return sqlite_finding(path, "select count(*) from runs", "run", found)
     if url.startswith(("http://", "https://")):
         status, told = get(f"{url.rstrip('/')}/health")
         if status == 200:
@@ -132,7 +135,7 @@ def journal(settings: Settings) -> Finding:
     """Whether the prediction journal can be written."""
 
     def held() -> str:
-        return f"{len(list(settings.journal.rglob('*.ndjson')))} segments"
+        return counted(len(list(settings.journal.rglob("*.ndjson"))), "segment")
 
     return folder_finding(settings.journal, "MLPLAT_JOURNAL", held)
 
@@ -169,7 +172,7 @@ def declarations(settings: Settings) -> Finding:
         declared = catalogue()
     except DeclarationError as error:
         return found("broken", str(error))
-    counts = f"{len(declared.views)} feature views, {len(declared.models)} models"
+    counts = f"{counted(len(declared.views), 'view')}, {counted(len(declared.models), 'model')}"
     return found("ok", f"{counts} of {', '.join(declared.teams)}")
 
 

@@ -1,36 +1,25 @@
-"""What a run that wrote daily partitions tells Dagster: rows and content digest, day by day."""
+"""What a run that wrote daily partitions records: each day's digest, and totals for Dagster."""
 
 from datetime import date
 
 import dagster as dg
 
-from resources.lake import Lake, PartitionVersion
+from resources.lake import Lake
 
 
 def record(
-    context: dg.AssetExecutionContext,
-    lake: Lake,
-    key: dg.AssetKey,
-    table: str,
-    window: tuple[date, date],
+    lake: Lake, table: str, window: tuple[date, date], run_id: str
 ) -> dict[str, dg.MetadataValue]:
-    """Digest the window's partitions, attach each to its event, and return the run's summary."""
-    versions = lake.record_partitions(table, *window, run_id=context.run_id)
-    for version in versions:
-        context.add_asset_metadata(
-            {"dagster/partition_row_count": version.rows, "digest": version.digest},
-            asset_key=key,
-            partition_key=version.day.isoformat(),
-        )
-    return summary(table, versions)
+    """Digest the window's partitions and return the run's totals.
 
-
-def summary(table: str, versions: list[PartitionVersion]) -> dict[str, dg.MetadataValue]:
-    """Totals over the partitions of one run."""
-    changed = [v for v in versions if v.changed]
+    The digest of each day is kept in the lake (`lineage.partition_versions`), not in Dagster:
+    metadata for 365 partitions of a dozen assets costs more than computing them.
+    """
+    versions = lake.record_partitions(table, *window, run_id=run_id)
+    changed = [version for version in versions if version.changed]
     return {
         "dagster/table_name": dg.MetadataValue.text(table),
-        "dagster/row_count": dg.MetadataValue.int(sum(v.rows for v in versions)),
+        "dagster/row_count": dg.MetadataValue.int(sum(version.rows for version in versions)),
         "partitions": dg.MetadataValue.int(len(versions)),
         "partitions_changed": dg.MetadataValue.int(len(changed)),
         "lake_snapshot": dg.MetadataValue.int(versions[-1].snapshot),

@@ -85,7 +85,8 @@ def dbt_team(team: Team, catalogue: Catalogue) -> dg.AssetsDefinition:
         for asset_key in sorted(context.selected_asset_keys):
             stage, name, view = asset_key.path
             if stage in ("features", "labels"):
-                record(context, lake, asset_key, table(stage, name, view), window(context))
+                totals = record(lake, table(stage, name, view), window(context), context.run_id)
+                context.add_asset_metadata(totals, asset_key)
         yield from events
 
     return models

@@ -1,6 +1,5 @@
 """The stores that the gateways are tested on: embedded ones, and real servers where there are."""
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from resources.registry.registry import Registry, registry
+from tests.services import postgres_server, unavailable
 
 
 class Clock:
@@ -38,20 +38,14 @@ def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'registry' / 'registry.sqlite'}"
         return
-    server = sa.make_url(
-        os.environ.get("MLPLAT_TEST_POSTGRES_URL")
-        or "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
-    )
+    server = postgres_server()
     engine = sa.create_engine(server, poolclass=sa.NullPool, connect_args={"connect_timeout": 5})
     schema = f"mlplat_test_{uuid4().hex}"
     try:
         with engine.begin() as connection:
             connection.execute(sa.schema.CreateSchema(schema))
     except OperationalError as error:
-        reason = f"PostgreSQL is not reachable at {server.render_as_string()}: {error.orig}"
-        if os.environ.get("MLPLAT_REQUIRE_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        unavailable(f"PostgreSQL is not reachable at {server.render_as_string()}: {error.orig}")
     # The session's time zone must not show: a registry on this server still speaks UTC.
     options = f"-csearch_path={schema} -ctimezone=Asia/Kathmandu"
     yield server.update_query_dict({"options": options}).render_as_string(hide_password=False)

@@ -1,7 +1,6 @@
 """The online store's contract, on SQLite and on a real Redis."""
 
 import math
-import os
 import threading
 import uuid
 from collections.abc import Iterator
@@ -22,11 +21,12 @@ from resources.online_store import (
     ViewRequest,
     online_store,
 )
+from tests.services import redis_url, unavailable
 
 NOON = datetime(2013, 1, 5, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 TICK = timedelta(microseconds=1)
-REDIS_URL = os.environ.get("MLPLAT_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+REDIS_URL = redis_url()
 
 
 @pytest.fixture
@@ -44,9 +44,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, view: str) -> Iterator
         opened.count(view)
     except OnlineStoreUnavailable as error:
         opened.close()
-        if os.environ.get("MLPLAT_REQUIRE_SERVICES") == "1":
-            raise
-        pytest.skip(f"Redis is not reachable at {REDIS_URL}: {error}")
+        unavailable(f"Redis is not reachable at {REDIS_URL}: {error}")
     yield opened
     opened.clear(view)
     opened.close()
