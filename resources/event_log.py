@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from dagster import DagsterEventType, EventLogEntry
 from dagster._config import UserConfigSchema
-from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._serdes import ConfigurableClassData, serialize_value
 from sqlalchemy import text

@@ -11,7 +11,6 @@ DuckDB's time.
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -21,7 +20,7 @@ import pyarrow as pa
 from duckdb_extensions import import_extension
 from filelock import FileLock
 
-from resources.lake_digests import day_digests
+from resources.lake_digests import PartitionVersion, as_arrow, day_digests
 from resources.settings import Settings
 
 VERSIONS = "lineage.partition_versions"
@@ -36,22 +35,6 @@ def install_extensions() -> None:
     """
     for extension in _EXTENSIONS:
         import_extension(extension)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PartitionVersion:
-    """The content of one day of one table at one lake snapshot.
-
-    `digest` depends on the rows alone, not on their order, file or snapshot; `created` columns
-    are part of the rows.
-    """
-
-    table: str
-    day: date
-    digest: str
-    rows: int
-    snapshot: int
-    changed: bool
 
 
 class Lake:
@@ -182,7 +165,7 @@ class Lake:
             ]
             changed = [v for v in versions if v.changed]
             if changed:
-                connection.register("changed", _as_arrow(changed, run_id))
+                connection.register("changed", as_arrow(changed, run_id))
                 connection.execute(
                     f"insert into {VERSIONS} by name "
                     "select *, (now() at time zone 'UTC')::timestamp as recorded_at from changed"
@@ -214,19 +197,6 @@ def create_table(
         connection.execute(
             f"alter table {table} set partitioned by (year({partition_by}), month({partition_by}))"
         )
-
-
-def _as_arrow(versions: list[PartitionVersion], run_id: str) -> pa.Table:
-    return pa.table(
-        {
-            "table_name": [v.table for v in versions],
-            "partition_day": [v.day for v in versions],
-            "digest": [v.digest for v in versions],
-            "row_count": [v.rows for v in versions],
-            "snapshot": [v.snapshot for v in versions],
-            "run_id": [run_id] * len(versions),
-        }
-    )
 
 
 def _snapshot(connection: duckdb.DuckDBPyConnection) -> int:

@@ -1,6 +1,26 @@
-"""The query that digests the content of each day of a lake table."""
+"""What the content of a day of a lake table is called: its digest, and the query for it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartitionVersion:
+    """The content of one day of one table at one lake snapshot.
+
+    `digest` depends on the rows alone, not on their order, file or snapshot; `created` columns
+    are part of the rows.
+    """
+
+    table: str
+    day: date
+    digest: str
+    rows: int
+    snapshot: int
+    changed: bool
 
 
 def day_digests(table: str, columns: Sequence[str], *, known: str) -> str:
@@ -29,3 +49,17 @@ def day_digests(table: str, columns: Sequence[str], *, known: str) -> str:
         select current.day, current.digest, current.n,
                current.digest is distinct from known.digest as changed
         from current left join known using (day) order by 1"""
+
+
+def as_arrow(versions: Sequence[PartitionVersion], run_id: str) -> pa.Table:
+    """Versions as rows of the lineage table, its time of recording left out."""
+    return pa.table(
+        {
+            "table_name": [v.table for v in versions],
+            "partition_day": [v.day for v in versions],
+            "digest": [v.digest for v in versions],
+            "row_count": [v.rows for v in versions],
+            "snapshot": [v.snapshot for v in versions],
+            "run_id": [run_id] * len(versions),
+        }
+    )

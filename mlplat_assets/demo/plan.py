@@ -23,7 +23,7 @@ class Days:
 YEAR = Days(first=date(2013, 1, 1), last=date(2013, 12, 31))
 # Labels arrive late: at first those of the months before the model goes live.
 HISTORY = Days(first=date(2013, 1, 1), last=date(2013, 10, 31))
-CALM = Days(first=date(2013, 11, 4), last=date(2013, 11, 14))
+CALM = Days(first=date(2013, 11, 4), last=date(2013, 11, 13))
 # The storms of 8 to 10 and 14 December 2013 lie in it.
-WINTER = Days(first=date(2013, 12, 2), last=date(2013, 12, 14))
+WINTER = Days(first=date(2013, 12, 3), last=date(2013, 12, 14))
 LATE_LABELS = Days(first=date(2013, 11, 1), last=date(2013, 12, 14))

@@ -4,6 +4,7 @@ import http.client
 import json
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,11 +15,11 @@ import polars as pl
 
 from mlplat_assets.demo.plan import Days
 from mlplat_assets.discovery import Declared
-from mlplat_assets.features.online import latest_rows, view_rows
+from mlplat_assets.features.online import online_rows, view_rows
 from mlplat_assets.models.inputs import ModelInputs
 from mlplat_assets.spec import FeatureView, ModelSpec
 from resources.lake import Lake
-from resources.online_store import OnlineStore
+from resources.online_store import OnlineRow, OnlineStore
 
 CLIENTS = 2
 
@@ -41,21 +42,21 @@ class Arrivals:
     """The rows of every view, released into the online store as their time comes."""
 
     def __init__(self, lake: Lake, views: list[Declared[FeatureView]], days: Days) -> None:
-        self._views = views
-        self._rows = {}
+        self._waiting: dict[str, tuple[list[datetime], list[OnlineRow]]] = {}
+        self._released = dict.fromkeys((view.full_name for view in views), 0)
         for view in views:
             reach = view.spec.ttl + timedelta(days=2) if view.spec.ttl else timedelta(days=366)
-            self._rows[view.full_name] = view_rows(lake, view, days.first - reach, days.last)
-        self._released = {view.full_name: 0 for view in views}
+            rows = view_rows(lake, view, days.first - reach, days.last)
+            effective, online = rows["effective"].to_list(), list(online_rows(rows, view.spec))
+            self._waiting[view.full_name] = effective, online
 
     def release(self, store: OnlineStore, until: datetime) -> None:
         """Write what has come into effect since the last call, `until` included."""
-        for view in self._views:
-            rows, start = self._rows[view.full_name], self._released[view.full_name]
-            end = int(rows["effective"].search_sorted(until, side="right"))
+        for name, (effective, rows) in self._waiting.items():
+            start, end = self._released[name], bisect_right(effective, until)
             if end > start:
-                store.write(view.full_name, latest_rows(rows[start:end], view.spec))
-                self._released[view.full_name] = end
+                store.write(name, rows[start:end])
+                self._released[name] = end
 
 
 def requests(

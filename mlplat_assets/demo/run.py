@@ -45,10 +45,10 @@ def run_demo(settings: Settings, console: Console) -> None:
         with step("Sources and features of the year, labels until the model goes live"):
             loop.build_features(YEAR)
             loop.build_labels(HISTORY)
+        daemon_process = children.enter_context(daemon(settings))
         with step("Training set, training, evaluation, registration"):
             loop.train()
         with step("Promotion by a person; the daemon builds the Bento; the service starts"):
-            daemon_process = children.enter_context(daemon(settings))
             loop.promote(1, "first model of the demo")
             wait_until("the Bento", loop.bento_is_built, [daemon_process], 90)
             service_process = children.enter_context(service(loop.bento(), settings))

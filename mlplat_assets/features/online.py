@@ -61,11 +61,17 @@ def view_rows(lake: Lake, view: Declared[FeatureView], first: date, last: date) 
 def latest_rows(rows: pl.DataFrame, view: FeatureView) -> Iterator[OnlineRow]:
     """The newest row of each key, as the online store takes it."""
     keys = [entity.name for entity in view.entities]
-    features = [feature.name for feature in view.features]
     newest = rows.sort("event_timestamp", "created_timestamp", maintain_order=True).unique(
         subset=keys, keep="last", maintain_order=True
     )
-    for row in newest.iter_rows(named=True):
+    return online_rows(newest, view)
+
+
+def online_rows(rows: pl.DataFrame, view: FeatureView) -> Iterator[OnlineRow]:
+    """Every row, in order, as the online store takes it."""
+    keys = [entity.name for entity in view.entities]
+    features = [feature.name for feature in view.features]
+    for row in rows.iter_rows(named=True):
         yield OnlineRow(
             key=tuple(row[name] for name in keys),
             event_timestamp=_utc(row["event_timestamp"]),

@@ -9,9 +9,6 @@ import pytest
 from bentos.packaging import BentoConflict, bento_tag, build_bento
 from tests.bentos.artefacts import MODEL, write_artefact
 
-# BentoML 1.4 overrides a method that pydantic 2.11 deprecated, and says so at import.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 
 def build(artefact: Path, home: Path) -> Path:
     tag = build_bento(artefact, model=MODEL, version=1, bentoml_home=home)

@@ -18,9 +18,6 @@ from tests.bentos.artefacts import MODEL, expected_prediction, write_artefact
 from tests.bentos.servers import Server, call, exchange, serving
 from tests.bentos.versions import open_registry, promote
 
-# BentoML 1.4 overrides a method that pydantic 2.11 deprecated, and says so at import.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 REQUEST: dict[str, Any] = {
     "unit_id": "UA1545",
     "entities": {"carrier": "UA", "origin": "EWR"},
