@@ -1,4 +1,4 @@
-"""Every automation condition of the graph, named and labelled. No condition is written elsewhere."""
+"""Every automation condition of the graph, named and labelled; none is written elsewhere."""
 
 import dagster as dg
 

@@ -1,5 +1,7 @@
 """The only assembler: declarations in, one Dagster code location out."""
 
+import warnings
+
 import dagster as dg
 
 from mlplat_assets.catalogue import catalogue
@@ -8,6 +10,7 @@ from mlplat_assets.features.ingest import raw_table
 from mlplat_assets.features.online import online_view
 from mlplat_assets.features.python_views import python_view
 from mlplat_assets.features.transform import dbt_resource, dbt_team
+from mlplat_assets.keys import Stage, group
 from mlplat_assets.models.decisions import champion_changed
 from mlplat_assets.models.evaluation import evaluation
 from mlplat_assets.models.promotion import bento, champion, endpoint
@@ -34,10 +37,22 @@ CHAIN = (
     performance,
 )
 
+# The stages whose assets have an automation condition.
+AUTOMATED: tuple[Stage, ...] = (
+    "training_sets",
+    "candidates",
+    "evaluations",
+    "versions",
+    "predictions",
+    "drift",
+)
+
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Every declared thing as assets, checks and automation."""
+    # backfill_policy is marked beta and says so once for each of thousands of assets.
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)
     return assemble(catalogue())
 
 
@@ -74,12 +89,7 @@ def automation(team: str) -> dg.AutomationConditionSensorDefinition:
     """
     return dg.AutomationConditionSensorDefinition(
         name=f"automation_{team}",
-        target=dg.AssetSelection.groups(f"{team}/training_sets")
-        | dg.AssetSelection.groups(f"{team}/candidates")
-        | dg.AssetSelection.groups(f"{team}/evaluations")
-        | dg.AssetSelection.groups(f"{team}/versions")
-        | dg.AssetSelection.groups(f"{team}/predictions")
-        | dg.AssetSelection.groups(f"{team}/drift"),
+        target=dg.AssetSelection.groups(*(group(stage, team) for stage in AUTOMATED)),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=10,
     )

@@ -1,8 +1,11 @@
 """Asset keys and groups: the one place that names things in the graph."""
 
-from typing import Literal
+from __future__ import annotations
 
-import dagster as dg
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 Stage = Literal[
     "raw",
@@ -25,6 +28,8 @@ Stage = Literal[
 
 def key(stage: Stage, team: str, name: str) -> dg.AssetKey:
     """The asset key of one thing of one team at one stage of the flow."""
+    import dagster as dg  # 0.9 s, which the command line need not pay for table names
+
     return dg.AssetKey([stage, team, name])
 
 

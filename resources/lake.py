@@ -57,6 +57,12 @@ class Lake:
         finally:
             connection.close()
 
+    def close(self) -> None:
+        """Detach from the lake; the next use opens it again."""
+        if self._opened is not None:
+            self._opened[1].close()
+            self._opened = None
+
     def _root(self) -> duckdb.DuckDBPyConnection:
         """This process's DuckDB with the lake attached.
 

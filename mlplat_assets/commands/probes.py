@@ -152,7 +152,7 @@ def dagster_home(settings: Settings) -> Finding:
 
 def dbt_manifest(settings: Settings) -> Finding:
     """Whether dbt's manifest is there and newer than the project."""
-    from mlplat_assets.features.transform import MANIFEST, manifest_is_stale
+    from mlplat_assets.features.manifest import MANIFEST, manifest_is_stale
 
     found = finding_at(str(MANIFEST), "")
     if not MANIFEST.exists():

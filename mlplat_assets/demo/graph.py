@@ -62,6 +62,6 @@ class Graph:
         """The sensor tick that launched a run: sensor, tick number and time."""
         for state in self.instance.all_instigator_state():
             for tick in self.instance.get_ticks(state.instigator_origin_id, state.selector_id):
-                if run.run_id in tick.run_ids or run.run_id in tick.reserved_run_ids_with_requests:
+                if run.run_id in tick.run_ids:
                     return f"{state.name} tick {tick.tick_id}"
         return f"{run.tags.get('dagster/sensor_name', 'unknown sensor')}"

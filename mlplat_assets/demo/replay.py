@@ -116,7 +116,9 @@ def replay(
     return traffic
 
 
-def _request(row: dict[str, Any], model: Declared[ModelSpec], inputs: ModelInputs) -> dict[str, Any]:
+def _request(
+    row: dict[str, Any], model: Declared[ModelSpec], inputs: ModelInputs
+) -> dict[str, Any]:
     return {
         "unit_id": row[inputs.label_table.spec.unit],
         "entities": {entity.name: row[entity.name] for entity in inputs.entities},

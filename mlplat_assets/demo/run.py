@@ -3,20 +3,19 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mlplat_assets.demo.plan import CALM, HISTORY, LATE_LABELS, MODEL, WINTER, YEAR, APPROVER, Days
+from mlplat_assets.demo.plan import CALM, HISTORY, LATE_LABELS, WINTER, YEAR
 from mlplat_assets.demo.workplace import (
     SERVICE_SECONDS,
     answers,
     daemon,
     fresh_settings,
-    running,
     service,
     wait_until,
 )
@@ -92,7 +91,7 @@ def _quiet(log: Path, console: Console) -> Iterator[Console]:
         stream.close()
 
 
-def _steps(screen: Console) -> Callable[[str], "contextmanager[None]"]:
+def _steps(screen: Console) -> Callable[[str], AbstractContextManager[None]]:
     started = time.monotonic()
 
     @contextmanager

@@ -47,7 +47,8 @@ def _data(loop: Loop) -> list[str]:
     made = loop.registry.version(MODEL, 1).lineage
     return [
         f"{sum(counts.values()):,} daily partitions ({parts})",
-        f"training set {made['training_set_digest'][:19]}… as of lake snapshot {made['lake_snapshot']}",
+        f"training set {made['training_set_digest'][:19]}… from lake snapshot "
+        f"{made['lake_snapshot']}, as of {made['as_of'][:10]}",
     ]
 
 

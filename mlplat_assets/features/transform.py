@@ -12,14 +12,13 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
 
 from mlplat_assets.discovery import Catalogue, Team
+from mlplat_assets.features.manifest import DBT_PROJECT, MANIFEST
 from mlplat_assets.features.partition_report import record
 from mlplat_assets.keys import Stage, group, key, table
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
 from resources.lake import Lake, install_extensions
-from resources.settings import REPOSITORY, Settings
+from resources.settings import Settings
 
-DBT_PROJECT = REPOSITORY / "dbt_project"
-MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 _STAGES: Mapping[str, Stage] = {"stg": "staging", "ftr": "features", "lbl": "labels"}
 
 
@@ -116,12 +115,3 @@ def _window_in_environment(settings: Settings, first: date, last: date) -> Itera
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def manifest_is_stale(project: Path = DBT_PROJECT, manifest: Path = MANIFEST) -> bool:
-    """Whether a file of the dbt project is newer than its manifest."""
-    if not manifest.exists():
-        return True
-    built = manifest.stat().st_mtime
-    sources = [*project.glob("*.yml"), *project.glob("models/**/*"), *project.glob("macros/*")]
-    return any(path.is_file() and path.stat().st_mtime > built for path in sources)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from bentos.model_server.encoding import encode
+from mlplat_assets.metrics import score
 from mlplat_assets.models.artefact import Preprocessing, input_columns, learn_preprocessing
-from mlplat_assets.models.metrics import score
 from mlplat_assets.spec import Task
 
 if TYPE_CHECKING:

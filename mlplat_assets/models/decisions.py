@@ -28,7 +28,9 @@ def champion_changed(
         team, name = entry.model.split(".")
         yield dg.RunRequest(
             run_key=f"audit-{entry.id}",
-            asset_selection=[key(stage, team, name) for stage in ("champions", "bentos", "endpoints")],
+            asset_selection=[
+                key(stage, team, name) for stage in ("champions", "bentos", "endpoints")
+            ],
             tags={"mlplat/model": entry.model, "mlplat/audit_entry": str(entry.id)},
         )
     if not decided:

@@ -42,8 +42,11 @@ def model_inputs(model: Declared[ModelSpec], catalogue: Catalogue) -> ModelInput
     features = resolve_features(model, catalogue)
     keys = {key.name: key for feature in features for key in feature.view.spec.entities}
     described = {field.name: field for field in label.table.spec.columns}
-    entities = [keys.get(name, described[name]) for name in label.table.spec.entities
-                if name in keys or name in spec.entity_features]
+    entities = [
+        keys.get(name, described[name])
+        for name in label.table.spec.entities
+        if name in keys or name in spec.entity_features
+    ]
     typed = [(name, described[name].dtype) for name in spec.entity_features]
     typed += [(field.name, field.dtype) for field in spec.context]
     typed += [(feature.column, feature.feature.dtype) for feature in features]
@@ -88,4 +91,4 @@ def serving_schema(model: Declared[ModelSpec], inputs: ModelInputs) -> dict[str,
 
 
 def _field(field: Field) -> dict[str, object]:
-    return asdict(field) | {"allowed": list(field.allowed)}
+    return {**asdict(field), "allowed": list(field.allowed)}

@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mlplat_assets.models.metrics import reliability
+from mlplat_assets.metrics import reliability
 from mlplat_assets.spec import Task
 
 if TYPE_CHECKING:

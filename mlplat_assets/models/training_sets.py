@@ -84,7 +84,7 @@ def _as_of(connection: duckdb.DuckDBPyConnection, label_table: str) -> datetime:
 def _first_decision(spec: ModelSpec, as_of: datetime) -> datetime:
     split = spec.split
     if split.train_days is None:
-        return datetime(1970, 1, 1)
+        return as_of - timedelta(days=36525)  # a century: everything there is
     return as_of - timedelta(days=split.train_days + split.validation_days + split.holdout_days)
 
 

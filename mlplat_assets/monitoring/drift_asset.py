@@ -119,7 +119,9 @@ def _result(
         f"| {day} | {version} | {report.rows} | {report.verdict} | {', '.join(report.drifted)} |"
         for (day, version), report in reports.items()
     ]
-    table_text = "\n".join(["| day | version | rows | verdict | drifted |", "|---" * 5 + "|", *lines])
+    table_text = "\n".join(
+        ["| day | version | rows | verdict | drifted |", "|---" * 5 + "|", *lines]
+    )
     metadata: dict[str, Any] = {
         "days": dg.MetadataValue.md(table_text),
         "drifted_days": len(drifted),

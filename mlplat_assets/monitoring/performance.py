@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key, table
+from mlplat_assets.metrics import score
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
 from mlplat_assets.references import resolve_label
-from mlplat_assets.metrics import score
 from mlplat_assets.spec import METRICS, ModelSpec
 from resources.lake import Lake
 
@@ -56,7 +56,7 @@ def performance(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDe
         lake.replace_days(table("performance", model.team, model.name), found, first, last)
         return dg.MaterializeResult(
             metadata={
-                "labelled": rows["label"].is_not_null().sum(),
+                "labelled": rows.height - rows["label"].null_count(),
                 "unlabelled": rows["label"].null_count(),
                 **_overall(rows, model.spec),
             }

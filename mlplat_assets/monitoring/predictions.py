@@ -121,7 +121,10 @@ def served_inputs(rows: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
         for entities, context, features in rows.select("entities", "context", "features").rows()
     ]
     return pl.DataFrame(
-        {name: pl.Series(name, [row.get(name) for row in decoded], strict=False) for name in columns}
+        {
+            name: pl.Series(name, [row.get(name) for row in decoded], strict=False)
+            for name in columns
+        }
     )
 
 

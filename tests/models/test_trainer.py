@@ -10,8 +10,8 @@ import pytest
 import torch
 from pytorch_lightning.loggers import Logger
 
+from mlplat_assets.metrics import score
 from mlplat_assets.models.baseline import fit_baseline
-from mlplat_assets.models.metrics import score
 from mlplat_assets.models.tracking import tracking_logger
 from mlplat_assets.models.trainers.hyperparameters import Hyperparameters, Value
 from mlplat_assets.models.trainers.learning import Batches

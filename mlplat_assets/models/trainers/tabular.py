@@ -9,8 +9,8 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from bentos.model_server.encoding import encode
+from mlplat_assets.metrics import score
 from mlplat_assets.models.artefact import Preprocessing, input_columns, learn_preprocessing
-from mlplat_assets.models.metrics import score
 from mlplat_assets.models.trainers.hyperparameters import Hyperparameters, Value
 from mlplat_assets.models.trainers.learning import (
     KeepBest,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlplat_assets.models.metrics import expected_calibration_error, reliability, score
+from mlplat_assets.metrics import expected_calibration_error, reliability, score
 from mlplat_assets.spec import METRICS
 
 

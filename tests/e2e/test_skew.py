@@ -1,0 +1,73 @@
+"""What the service reads online is what training read from the lake, value for value."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bentos.model_server.endpoint import Endpoint
+from bentos.model_server.journal import Journal, read_segments
+from bentos.model_server.routing import Routing, Target
+from mlplat_assets.demo.plan import Days
+from mlplat_assets.demo.replay import Arrivals, requests
+from resources.online_store import online_store
+from tests.small_world import ARRIVAL, DEPARTURE, World
+
+pytestmark = pytest.mark.xdist_group("world")
+REPLAYED = Days(first=date(2013, 2, 7), last=date(2013, 2, 9))  # a snow storm closes the airports
+DECISIONS = 300
+
+
+@pytest.mark.parametrize("name", [ARRIVAL, DEPARTURE])
+def test_served_inputs_equal_the_training_rows_of_the_same_flights(
+    world: World, name: str, tmp_path: Path
+) -> None:
+    model, inputs = world.model(name)
+    trained = {row["unit_id"]: row for row in world.training_rows(name).iter_rows(named=True)}
+    store = online_store(f"sqlite:///{tmp_path / 'online.sqlite'}")
+    endpoint = in_process(world, name, store, tmp_path)
+    arrivals = Arrivals(world.lake, [view for view, _ in inputs.views().values()], REPLAYED)
+    labelled = 0
+    for moment, bodies in requests(world.lake, model, inputs, REPLAYED):
+        arrivals.release(store, moment)
+        for body in bodies:
+            labelled += body["unit_id"] in trained
+            if body["unit_id"] in trained and labelled % 4 == 0:
+                assert endpoint.answer(body).status == 200
+    store.close()
+    served, _ = read_segments(tmp_path / "journal", {})
+    assert len(served) >= DECISIONS
+    absent = 0
+    for record in served:
+        row = trained[record["unit_id"]]
+        vector = vector_of(record)
+        assert set(inputs.numeric + inputs.categorical) <= set(vector)
+        assert {column: row[column] for column in vector} == vector, record["feature_times"]
+        absent += list(vector.values()).count(None)
+    assert absent > 0, "missing values are among what was compared"
+
+
+def in_process(world: World, name: str, store: Any, folder: Path) -> Endpoint:
+    champion = world.registry.champion(name)
+    assert champion is not None
+    routing = Routing(
+        model=name,
+        champion=lambda: Target(version=1, artifact_digest=champion.artifact_digest),
+        fetch=world.artifacts.get_folder,
+        clock=lambda: datetime.now(UTC),
+    )
+    routing.refresh()
+    return Endpoint(
+        routing=routing,
+        store=store,
+        journal=Journal(folder / "journal", routing.clock),
+        bento="",
+        clock=routing.clock,
+    )
+
+
+def vector_of(record: dict[str, Any]) -> dict[str, Any]:
+    return {**record["entities"], **record["context"], **record["features"]}
+
+
