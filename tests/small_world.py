@@ -72,12 +72,13 @@ class World:
             tags["dagster/asset_partition_range_start"] = days.first.isoformat()
             tags["dagster/asset_partition_range_end"] = days.last.isoformat()
         job = assemble(catalogue or self.catalogue).resolve_implicit_global_asset_job_def()
-        return job.execute_in_process(
-            instance=self.instance,
-            asset_selection=list(keys),
-            tags=tags,
-            raise_on_error=raise_on_error,
-        )
+        with in_environment(self.settings):
+            return job.execute_in_process(
+                instance=self.instance,
+                asset_selection=list(keys),
+                tags=tags,
+                raise_on_error=raise_on_error,
+            )
 
     def chain(self, name: str, stages: Iterable[Stage]) -> list[dg.AssetKey]:
         """A model's assets at the stages."""

@@ -39,7 +39,7 @@ def raw_table(declared: Declared[Source], catalogue: Catalogue) -> dg.AssetsDefi
             )
         lake.replace_days(table_name, rows.to_arrow(), first, last)
         return dg.MaterializeResult(
-            metadata=record(lake, table_name, (first, last), context.run_id)
+            metadata=record(lake, table_name, (first, last), context.run.run_id)
         )
 
     return raw

@@ -42,7 +42,7 @@ def python_view(declared: Declared[FeatureView], catalogue: Catalogue) -> dg.Ass
         rows = view.compute(frames, first, last).select(list(view_columns(view)))
         lake.replace_days(table_name, rows.to_arrow(), first, last)
         return dg.MaterializeResult(
-            metadata=record(lake, table_name, (first, last), context.run_id)
+            metadata=record(lake, table_name, (first, last), context.run.run_id)
         )
 
     return features

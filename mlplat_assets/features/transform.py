@@ -84,7 +84,7 @@ def dbt_team(team: Team, catalogue: Catalogue) -> dg.AssetsDefinition:
         for asset_key in sorted(context.selected_asset_keys):
             stage, name, view = asset_key.path
             if stage in ("features", "labels"):
-                totals = record(lake, table(stage, name, view), window(context), context.run_id)
+                totals = record(lake, table(stage, name, view), window(context), context.run.run_id)
                 context.add_asset_metadata(totals, asset_key)
         yield from events
 

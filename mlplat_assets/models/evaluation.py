@@ -77,7 +77,7 @@ def evaluation(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDef
                 evidence_digest=evidence_digest,
                 reasons=evidence["reasons"],
                 actor=author(context, settings.actor),
-                run_id=context.run_id,
+                run_id=context.run.run_id,
             )
         return dg.MaterializeResult(
             metadata={

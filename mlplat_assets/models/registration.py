@@ -41,7 +41,7 @@ def version(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefini
             lineage=json.loads(card.read_text())["lineage"],
             approvers=model.spec.approvers,
             author=handed["author"],
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             tags={"team": model.team},
         )
         approve = f"mlplat models promote {model.full_name} {made.number} --approver NAME"

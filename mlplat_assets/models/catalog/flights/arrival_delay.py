@@ -31,6 +31,7 @@ MODEL = ModelSpec(
     ),
     hyperparameters={"epochs": 4, "batch_size": 4096, "learning_rate": 0.003, "threads": 2},
     split=TimeSplit(train_days=180, validation_days=21, holdout_days=21),
-    gates=(Gate(metric="auc", floor=0.62, margin=0.0), Gate(metric="ece", floor=0.12)),
+    # A challenger may be worse by what chance alone does to AUC on 18,000 rows (about 0.004).
+    gates=(Gate(metric="auc", floor=0.62, margin=0.005), Gate(metric="ece", floor=0.12)),
     approvers=("dana@flights.example.com", "lee@flights.example.com"),
 )
