@@ -4,7 +4,6 @@ Made by the platform's own assets, so what a test sees is what a user would get.
 for one epoch on short splits; nothing else differs from the declared ones.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -143,7 +142,7 @@ def open_world(home: Path, declared: Catalogue) -> World:
     """The stores of a home; call it inside `in_environment`."""
     settings = settings_of(home)
     versions = registry(settings.registry_url)
-    os.makedirs(home / "dagster", exist_ok=True)
+    (home / "dagster").mkdir(parents=True, exist_ok=True)
     versions.migrate()
     return World(
         settings=settings,

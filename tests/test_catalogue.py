@@ -57,7 +57,8 @@ def test_the_copy_loads_as_it_stands(copy: Path) -> None:
         ),
         pytest.param(
             MODEL, 'Gate(metric="ece", floor=0.12)', 'Gate(metric="rmse", floor=0.12)', "gates",
-            "metric 'rmse' does not exist for a binary model. Use one of auc", id="metric of no such task",
+            "metric 'rmse' does not exist for a binary model. Use one of auc",
+            id="metric of no such task",
         ),
         pytest.param(
             MODEL, 'task="binary"', 'task="ranking"', "task", "Use one of binary, regression.",
@@ -147,26 +148,25 @@ def test_a_name_declared_in_python_and_in_dbt_stops_the_load(copy: Path) -> None
     assert "Rename one of the files." in message
 
 
-def test_everything_declared_has_an_owner_and_every_column_a_description() -> None:
+def test_everything_declared_has_an_owner_and_a_description() -> None:
     declared = catalogue()
     groups = (declared.sources, declared.views, declared.labels, declared.models)
     assert all(len(group) >= 2 for group in groups)
-    for group in groups:
-        for one in group.values():
-            assert "@" in declared.owner(one), one.file
-    for view in declared.views.values():
-        assert view.spec.description.endswith("."), view.file
-        for field in (*view.spec.entities, *view.spec.features):
-            assert field.description, f"{view.file}: {field.name}"
-    for label in declared.labels.values():
-        assert label.spec.description, label.file
-        for field in label.spec.columns:
-            assert field.description, f"{label.file}: {field.name}"
-    for model in declared.models.values():
-        for field in model.spec.context:
-            assert field.description, f"{model.file}: {field.name}"
-    for source in declared.sources.values():
-        assert source.spec.description.endswith("."), source.file
+    for one in (one for group in groups for one in group.values()):
+        assert "@" in declared.owner(one), one.file
+    for table in (*declared.sources.values(), *declared.views.values(), *declared.labels.values()):
+        assert table.spec.description.endswith("."), table.file
+
+
+def test_every_feature_label_and_context_field_is_described() -> None:
+    declared = catalogue()
+    fields = {
+        **{v.file: (*v.spec.entities, *v.spec.features) for v in declared.views.values()},
+        **{label.file: label.spec.columns for label in declared.labels.values()},
+        **{model.file: model.spec.context for model in declared.models.values()},
+    }
+    for file, of_file in fields.items():
+        assert [field.name for field in of_file if not field.description] == [], file
 
 
 def test_the_code_location_loads_in_a_fresh_process() -> None:

@@ -44,7 +44,9 @@ def version(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefini
             run_id=context.run.run_id,
             tags={"team": model.team},
         )
-        approve = f"mlplat models promote {model.full_name} {made.number} --approver NAME"
+        approve = (
+            f"mlplat models promote {model.full_name} {made.number} --approver NAME --reason WHY"
+        )
         return dg.MaterializeResult(
             metadata={
                 "version": made.number,

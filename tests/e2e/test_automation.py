@@ -25,7 +25,10 @@ class Ticks:
     """An automation sensor over one real asset, and its upstream, which obeys `passes`."""
 
     def __init__(
-        self, upstream: dg.AssetsDefinition, watched: dg.AssetsDefinition, instance: dg.DagsterInstance
+        self,
+        upstream: dg.AssetsDefinition,
+        watched: dg.AssetsDefinition,
+        instance: dg.DagsterInstance,
     ) -> None:
         self.upstream = upstream
         self.instance = instance
@@ -135,5 +138,3 @@ def test_retraining_is_requested_once_each_time_the_drift_check_begins_to_fail(
     assert not ticks.requested()
     ticks.upstream_ran(passes=False, day="2013-12-14")
     assert ticks.requested(), "it began to fail again"
-
-

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -74,9 +74,7 @@ def lake_ids(world: World) -> Counter[str]:
 
 
 @contextmanager
-def load(
-    server: Server, bodies: list[dict[str, Any]], acknowledged: list[str]
-) -> Iterator[None]:
+def load(server: Server, bodies: list[dict[str, Any]], acknowledged: list[str]) -> Iterator[None]:
     """Clients that ask without pause until the server is gone."""
 
     def ask(offset: int) -> None:

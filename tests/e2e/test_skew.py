@@ -69,5 +69,3 @@ def in_process(world: World, name: str, store: Any, folder: Path) -> Endpoint:
 
 def vector_of(record: dict[str, Any]) -> dict[str, Any]:
     return {**record["entities"], **record["context"], **record["features"]}
-
-

@@ -86,5 +86,3 @@ def test_the_new_model_is_trained_promoted_built_and_served(
     assert (answer["model"], answer["version"]) == (NAME, 1)
     assert -60 < answer["prediction"] < 300
     assert set(answer["feature_status"]) == {feature.column for feature in inputs.features}
-
-

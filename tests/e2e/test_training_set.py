@@ -42,7 +42,9 @@ def test_every_landed_flight_of_the_period_is_there_once_with_its_own_outcome(
     world: World,
 ) -> None:
     rows = world.training_rows(ARRIVAL)
-    landed = pl.DataFrame(world.lake.read("select flight_id, arrival_delay from raw.flights__arrivals"))
+    landed = pl.DataFrame(
+        world.lake.read("select flight_id, arrival_delay from raw.flights__arrivals")
+    )
     matched = rows.join(landed, left_on="unit_id", right_on="flight_id", how="left")
     assert matched.height == rows.height == rows["unit_id"].n_unique()
     assert (matched["label"] == (matched["arrival_delay"] > 15).cast(pl.Int32)).all()
@@ -62,9 +64,7 @@ def test_a_value_used_before_it_took_effect_is_counted_as_a_leak(world: World) -
     decisions = world.training_rows(ARRIVAL).select("unit_id", "event_timestamp", "origin")
     honest = view_frame(world, view)
     forgetful = replace(honest, landing_delay=timedelta(0))
-    joined = point_in_time_join(
-        decisions, [forgetful], full_feature_names=True, provenance=True
-    )
+    joined = point_in_time_join(decisions, [forgetful], full_feature_names=True, provenance=True)
     used = pl.DataFrame(joined)["weather__event_timestamp"].dt.replace_time_zone(None)
     leaking = (used + timedelta(hours=1) > decisions["event_timestamp"]).sum()
     assert leaking > 1000
