@@ -91,5 +91,5 @@ def automation(team: str) -> dg.AutomationConditionSensorDefinition:
         name=f"automation_{team}",
         target=dg.AssetSelection.groups(*(group(stage, team) for stage in AUTOMATED)),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=10,
+        minimum_interval_seconds=5,
     )

@@ -1,10 +1,10 @@
 {% test unique_grain(model, columns) %}
--- One row per combination of the grain's columns.
+-- One row per combination of the grain's columns, none of which is null.
 select {{ columns | join(', ') }}, count(*) as copies
 from {{ model }}
 where {{ in_window('partition_day') }}
 group by {{ columns | join(', ') }}
-having count(*) > 1
+having count(*) > 1{% for column in columns %} or {{ column }} is null{% endfor %}
 {% endtest %}
 
 {% test within(model, column_name, minimum, maximum) %}
@@ -12,12 +12,4 @@ having count(*) > 1
 select {{ column_name }}
 from {{ model }}
 where {{ in_window('partition_day') }} and {{ column_name }} not between {{ minimum }} and {{ maximum }}
-{% endtest %}
-
-{% test known_within_its_partition(model, effective='event_timestamp', slack='0 hour') %}
--- A row belongs to the partition of the day on which it became known: never to an earlier one.
-select {{ effective }}, partition_day
-from {{ model }}
-where {{ in_window('partition_day') }}
-  and {{ effective }} > partition_day + interval 1 day + interval {{ slack }}
 {% endtest %}

@@ -98,8 +98,9 @@ class Loop:
 
     def measure(self) -> None:
         """Join predictions with the labels that have come since."""
-        for days in self.traffic:
-            self.graph.materialise([self.asset("performance")], days)
+        spans = list(self.traffic)
+        days = Days(first=spans[0].first, last=spans[-1].last)
+        self.graph.materialise([self.asset("performance")], days)
 
     def retraining(self) -> dg.DagsterRun | None:
         """The run in which the automation rebuilt the training set."""

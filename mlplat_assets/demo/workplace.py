@@ -134,7 +134,7 @@ def _end(processes: dict[str, int]) -> None:
             continue
     for process in found:
         _signal(process, signal.SIGTERM)
-    for process in psutil.wait_procs(found, timeout=8)[1]:
+    for process in psutil.wait_procs(found, timeout=3)[1]:
         _signal(process, signal.SIGKILL)
 
 

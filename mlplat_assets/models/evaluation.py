@@ -116,6 +116,7 @@ def _predictions(
         numeric=inputs.numeric,
         categorical=inputs.categorical,
         seed=model.spec.seed,
+        threads=2,
     )
     found = {"candidate": predict_rows(artifacts, handed["artifact_digest"], parts.holdout)}
     if champion is not None:

@@ -50,7 +50,9 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         manifest = read_manifest(artifacts, latest(context.instance, upstream))
         parts = read_split(model, manifest, artifacts)
         with tempfile.TemporaryDirectory(prefix="mlplat-") as scratch:
-            fitted = train(model, inputs, parts, settings, Path(scratch) / "fit", context.run.run_id)
+            fitted = train(
+                model, inputs, parts, settings, Path(scratch) / "fit", context.run.run_id
+            )
             lineage = _lineage(model, manifest, fitted, context, settings)
             lineage["duration_seconds"] = round(time.monotonic() - started, 1)
             digest = _package(model, inputs, parts, fitted, lineage, artifacts, Path(scratch))

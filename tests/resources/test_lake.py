@@ -20,7 +20,9 @@ TABLE = "features.flights__weather"
 @pytest.fixture(params=["sqlite", "postgres"])
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
     if request.param == "sqlite":
-        yield Lake(f"sqlite:{tmp_path / 'catalog.sqlite'}", str(tmp_path / "data"), tmp_path / "lock")
+        yield Lake(
+            f"sqlite:{tmp_path / 'catalog.sqlite'}", str(tmp_path / "data"), tmp_path / "lock"
+        )
         return
     server = postgres_server()
     name = f"lake_{abs(hash(str(tmp_path)))}"
