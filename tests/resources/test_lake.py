@@ -9,6 +9,7 @@ import duckdb
 import psycopg
 import pyarrow as pa
 import pytest
+from psycopg import sql
 
 from resources.lake import VERSIONS, Lake
 from tests.services import postgres_server, unavailable
@@ -29,7 +30,7 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
     plain = server.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
         with psycopg.connect(plain, autocommit=True) as connection:
-            connection.execute(f'create database "{name}"')
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     except psycopg.OperationalError as error:
         unavailable(f"PostgreSQL is not reachable: {error}")
     libpq = f"dbname={name} host={server.host} port={server.port or 5432} user={server.username}"
@@ -37,7 +38,7 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
     yield opened
     opened.close()
     with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(f'drop database "{name}" with (force)')
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def rows(day: date, *temperatures: float) -> pa.Table:
