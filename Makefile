@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install manifest demo test check dev lock clean
+.PHONY: help install manifest demo test check bench-features dev lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -21,8 +21,8 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## List the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) \
-	  | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
+	  | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
 
 install: $(INSTALLED) $(MANIFEST) ## Create .venv from the lock, and read the dbt project
 
@@ -37,6 +37,10 @@ check: install ## Lint, format, types, tests: what must be green before a review
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/pytest --numprocesses 2
+
+bench-features: install ## Time the joins and the online store against Feast and bare clients
+	$(BIN)/python -m bench.point_in_time
+	$(BIN)/python -m bench.online_store
 
 dev: install ## Dagster's web interface and daemon, and the serving process
 	$(BIN)/mlplat dev

@@ -1,4 +1,4 @@
-"""A promoted version as a Bento: the service's code, the artefact, and nothing else.
+"""A promoted version as a Bento: the service's code, the spec, the artefact, and nothing else.
 
 The tag is `<team>__<name>:v<version>`. The Bento's image installs the versions of the serving
 requirements that are installed here, since those served the evaluation.
@@ -13,7 +13,7 @@ import msgspec
 
 from bentos.model_server.baked import DOCUMENT, FOLDER, BakedArtifact, read_baked
 from resources.artifacts import files_of, folder_digest
-from resources.digests import digest
+from resources.digests import digest, digest_of_file
 
 # What bentos and resources import when they serve. BentoML adds itself, starlette and uvicorn;
 # uvicorn takes uvloop and httptools where they are present.
@@ -30,6 +30,8 @@ REQUIREMENTS = (
     "httptools",
 )
 _ROOT = Path(__file__).resolve().parent.parent
+# What the sources of on-demand views import, besides NumPy and the standard library.
+_SPEC = ("mlplat_assets/__init__.py", "mlplat_assets/spec.py")
 _SERVICE = "bentos.model_server.service:ModelServer"
 # Gateways that serving never opens: their libraries are not in the image.
 _LEFT_OUT = {
@@ -76,12 +78,14 @@ def build_bento(artefact: Path, *, model: str, version: int, bentoml_home: Path)
 
 def _code(root: Path = _ROOT) -> dict[str, str]:
     """Relative name and SHA-256 hex of every source file that serving needs."""
-    return {
+    code = {
         f"{package}/{name}": content
         for package in ("bentos", "resources")
         for name, content in files_of(root / package).items()
         if name.endswith(".py") and f"{package}/{name}" not in _LEFT_OUT
     }
+    spec = {name: digest_of_file(root / name) for name in _SPEC if (root / name).is_file()}
+    return code | spec
 
 
 def _is_built(folder: Path, baked: BakedArtifact) -> bool:
@@ -132,7 +136,7 @@ def _build(context: Path, baked: BakedArtifact, home: Path) -> None:
         name=name,
         version=version,
         build_ctx=str(context),
-        include=["bentos/", "resources/", f"{FOLDER}/", DOCUMENT],
+        include=["bentos/", "resources/", "mlplat_assets/", f"{FOLDER}/", DOCUMENT],
         description=f"Serves {baked.model}, version {baked.version}: {baked.artifact_digest}\n",
         labels={"model": baked.model},
         # lock_packages would ask a package index; these are exact already.

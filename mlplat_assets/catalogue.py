@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from mlplat_assets.aggregate_declarations import check_against_source
 from mlplat_assets.dbt_declarations import dbt_labels, dbt_views
 from mlplat_assets.discovery import (
     PACKAGE,
@@ -14,8 +15,17 @@ from mlplat_assets.discovery import (
     python_declarations,
     read_teams,
 )
-from mlplat_assets.references import parse_cron, resolve_features, resolve_label
-from mlplat_assets.spec import METRICS, FeatureView, ModelSpec, Source
+from mlplat_assets.field_checks import check_fields_of_all
+from mlplat_assets.on_demand_checks import check_on_demand, check_on_demand_of
+from mlplat_assets.references import parse_cron, resolve_features, resolve_label, resolve_service
+from mlplat_assets.spec import (
+    METRICS,
+    FeatureService,
+    FeatureView,
+    ModelSpec,
+    OnDemandView,
+    Source,
+)
 
 
 @cache
@@ -45,11 +55,19 @@ def read_catalogue(package: Path, dbt_project: Path) -> Catalogue:
                 *(d for d in in_python if isinstance(d.spec, FeatureView)),
             ]
         ),
+        on_demand=_by_name(d for d in in_python if isinstance(d.spec, OnDemandView)),
+        services=_by_name(d for d in in_python if isinstance(d.spec, FeatureService)),
         labels=_by_name(dbt_labels(models_folder, teams)),
         models=_by_name(d for d in in_python if isinstance(d.spec, ModelSpec)),
     )
+    _by_name([*declared.views.values(), *declared.on_demand.values(), *declared.services.values()])
+    check_fields_of_all(declared)
     for view in declared.views.values():
         _check_view(view, declared)
+    for made in declared.on_demand.values():
+        check_on_demand(made, declared)
+    for service in declared.services.values():
+        resolve_service(service, declared)
     for model in declared.models.values():
         _check_model(model, declared)
     return declared
@@ -70,6 +88,8 @@ def _by_name(found: Iterable[Declared]) -> dict[str, Declared]:
 
 
 def _check_view(view: Declared[FeatureView], declared: Catalogue) -> None:
+    if view.spec.aggregates is not None:
+        check_against_source(view, declared.sources)
     if view.dbt_model is not None:
         return
     if view.spec.compute is None:
@@ -89,7 +109,7 @@ def _check_view(view: Declared[FeatureView], declared: Catalogue) -> None:
 def _check_model(model: Declared[ModelSpec], declared: Catalogue) -> None:
     spec = model.spec
     label = resolve_label(model, declared)
-    resolve_features(model, declared)
+    check_on_demand_of(model, resolve_features(model, declared), label)
     for context in spec.context:
         if context.name not in {column.name for column in label.table.spec.columns}:
             raise DeclarationError(

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from mlplat_assets.commands.output import console, fail
+from mlplat_assets.commands.feature_commands import features_app
+from mlplat_assets.commands.output import HELP, console, fail
 from resources.registry.errors import RegistryError
 from resources.settings import from_environment
 
@@ -44,19 +45,21 @@ Number = Annotated[
     int, typer.Argument(metavar="VERSION", parser=_version, help="As 3.", show_default=False)
 ]
 
-_HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     cls=Commands,
     help="Every model, from raw data to a service that retrains itself.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings=_HELP,
+    context_settings=HELP,
 )
-models_app = typer.Typer(no_args_is_help=True, context_settings=_HELP)
-features_app = typer.Typer(no_args_is_help=True, context_settings=_HELP)
+models_app = typer.Typer(no_args_is_help=True, context_settings=HELP)
 app.add_typer(models_app, name="models", help="Versions: list, show, promote, roll back, audit.")
-app.add_typer(features_app, name="features", help="Feature views: list, show.")
+app.add_typer(
+    features_app,
+    name="features",
+    help="Feature views: list, show, search, lineage, sync, audit, stream, serve.",
+)
 
 
 @app.command()
@@ -136,24 +139,6 @@ def models_audit(
     from mlplat_assets.commands.models import audit
 
     audit(from_environment(), console(), model, verify=verify)
-
-
-@features_app.command("list")
-def features_list() -> None:
-    """Every feature view, and how far the lake holds it."""
-    from mlplat_assets.commands.features import list_features
-
-    list_features(from_environment(), console())
-
-
-@features_app.command("show")
-def features_show(
-    view: Annotated[str, typer.Argument(help="As team.name.", show_default=False)],
-) -> None:
-    """One feature view: owner, keys, age limits, features, users, partitions."""
-    from mlplat_assets.commands.features import show_view
-
-    show_view(from_environment(), console(), view)
 
 
 @app.command()

@@ -4,52 +4,46 @@ Read from the `.yml` files themselves, not from dbt's manifest, so that an error
 edit and reading costs no dbt start.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from mlplat_assets.aggregate_declarations import windowed_aggregates
+from mlplat_assets.aggregates import WindowedAggregates
+from mlplat_assets.dbt_columns import SYSTEM, columns
 from mlplat_assets.discovery import DeclarationError, Declared, Team
-from mlplat_assets.spec import DType, FeatureView, Field, Label
-
-_DTYPES: dict[str, DType] = {
-    "double": "float",
-    "float": "float",
-    "bigint": "int",
-    "integer": "int",
-    "boolean": "bool",
-    "varchar": "string",
-    "timestamp": "timestamp",
-    "date": "timestamp",
-}
-_SYSTEM = {"event_timestamp", "created_timestamp", "partition_day"}
-_DURATION = re.compile(r"^(\d+) (minute|hour|day|week)s?$")
+from mlplat_assets.durations import duration, positive_duration
+from mlplat_assets.spec import FeatureView, Field, Label
 
 
 def dbt_views(models: Path, teams: dict[str, Team]) -> Iterator[Declared[FeatureView]]:
     """The feature views below `models/features/<team>/ftr_<team>__<name>.yml`."""
     for team, name, file, entry in _models(models / "features", "ftr", teams):
         meta = _meta(file, entry, "feature_view")
-        columns = _columns(file, entry)
-        entities = tuple(_pick(file, columns, key) for key in meta.pop("entities", ()))
+        described = columns(file, entry)
+        entities = tuple(_pick(file, described, key) for key in meta.pop("entities", ()))
         if not entities:
             raise DeclarationError(
                 file, "meta.feature_view.entities", "is missing", "List the key columns."
             )
-        skip = _SYSTEM | {entity.name for entity in entities}
+        skip = {*SYSTEM, *(entity.name for entity in entities)}
+        features = {name: column for name, column in described.items() if name not in skip}
         view = FeatureView(
             entities=entities,
-            features=tuple(column for name, column in columns.items() if name not in skip),
+            features=tuple(features.values()),
             description=_description(entry),
-            ttl=_duration(file, "ttl", meta.pop("ttl", None)),
-            landing_delay=_duration(file, "landing_delay", meta.pop("landing_delay", None))
-            or timedelta(0),
+            ttl=_optional(duration, file, meta, "ttl"),
+            landing_delay=_optional(duration, file, meta, "landing_delay") or timedelta(0),
+            freshness=_optional(positive_duration, file, meta, "freshness"),
             online=meta.pop("online", True),
             owner=meta.pop("owner", None),
+            tags=_tags(file, meta.pop("tags", {})),
+            aggregates=_aggregates(file, team, entry, meta, features),
         )
+        _check_stream(file, view)
         _nothing_left(file, "meta.feature_view", meta)
         yield Declared(team=team, name=name, file=file, spec=view, dbt_model=entry["name"])
 
@@ -58,13 +52,13 @@ def dbt_labels(models: Path, teams: dict[str, Team]) -> Iterator[Declared[Label]
     """The label tables below `models/labels/<team>/lbl_<team>__<name>.yml`."""
     for team, name, file, entry in _models(models / "labels", "lbl", teams):
         meta = _meta(file, entry, "label")
-        columns = _columns(file, entry)
-        unit = _pick(file, columns, meta.pop("unit", "")).name
-        entities = tuple(_pick(file, columns, key).name for key in meta.pop("entities", ()))
+        described = columns(file, entry)
+        unit = _pick(file, described, meta.pop("unit", "")).name
+        entities = tuple(_pick(file, described, key).name for key in meta.pop("entities", ()))
         label = Label(
             unit=unit,
             entities=entities,
-            columns=tuple(column for name, column in columns.items() if name not in _SYSTEM),
+            columns=tuple(column for name, column in described.items() if name not in SYSTEM),
             description=_description(entry),
             owner=meta.pop("owner", None),
         )
@@ -106,51 +100,60 @@ def _meta(file: Path, entry: dict[str, Any], kind: str) -> dict[str, Any]:
     return dict(meta)
 
 
-def _columns(file: Path, entry: dict[str, Any]) -> dict[str, Field]:
-    columns = {}
-    for column in entry.get("columns", ()):
-        name, data_type = column["name"], column.get("data_type", "")
-        if data_type not in _DTYPES:
-            raise DeclarationError(
-                file,
-                f"columns.{name}.data_type",
-                f"{data_type!r} is not one of {', '.join(_DTYPES)}",
-                "Correct it.",
-            )
-        columns[name] = Field(
-            name=name, dtype=_DTYPES[data_type], description=column.get("description", "")
-        )
-    for required in ("event_timestamp", "created_timestamp", "partition_day"):
-        if required not in columns:
-            raise DeclarationError(
-                file, "columns", f"{required} is missing", "Every feature and label table has it."
-            )
-    return columns
-
-
-def _pick(file: Path, columns: dict[str, Field], name: str) -> Field:
-    if name not in columns:
+def _pick(file: Path, described: dict[str, Field], name: str) -> Field:
+    if name not in described:
         raise DeclarationError(
             file,
             "config.meta",
             f"column {name!r} is not described under columns",
             "Describe it or correct the name.",
         )
-    return columns[name]
+    return described[name]
 
 
-def _duration(file: Path, where: str, text: str | None) -> timedelta | None:
-    if text is None:
+def _aggregates(
+    file: Path, team: str, entry: dict[str, Any], meta: dict[str, Any], features: Iterable[str]
+) -> WindowedAggregates | None:
+    if "aggregates" not in meta:
         return None
-    match = _DURATION.match(str(text))
-    if match is None:
+    types = {column["name"]: column["data_type"] for column in entry["columns"]}
+    aggregates = windowed_aggregates(
+        file, team, meta.pop("aggregates"), {name: types[name] for name in features}
+    )
+    # dbt reads lineage from the .sql alone, so the source is named there too.
+    sql, source = file.with_name(f"{entry['name']}.sql"), aggregates.source.removeprefix(f"{team}.")
+    call = f"windowed_aggregates(source('{team}', '{source}'))"
+    if not sql.exists() or call not in sql.read_text():
+        raise DeclarationError(sql, "model", f"does not call {call}", f"Write {{{{ {call} }}}}.")
+    return aggregates
+
+
+def _check_stream(file: Path, view: FeatureView) -> None:
+    if view.aggregates is not None and view.aggregates.stream and not view.online:
         raise DeclarationError(
             file,
-            f"meta.feature_view.{where}",
-            f"{text!r} is no duration",
-            "Write it like '6 hours' or '7 days'.",
+            "meta.feature_view.online",
+            "is false for a view with stream: true",
+            "Remove one of them.",
         )
-    return timedelta(**{f"{match[2]}s": int(match[1])})
+
+
+def _optional(
+    parse: Callable[[Path, str, object], timedelta], file: Path, meta: dict[str, Any], name: str
+) -> timedelta | None:
+    text = meta.pop(name, None)
+    return None if text is None else parse(file, f"meta.feature_view.{name}", text)
+
+
+def _tags(file: Path, given: object) -> dict[str, str]:
+    if not isinstance(given, dict) or not all(isinstance(v, str) for v in given.values()):
+        raise DeclarationError(
+            file,
+            "meta.feature_view.tags",
+            f"{given!r} is no mapping of texts",
+            "Write {domain: delays, ...}.",
+        )
+    return given
 
 
 def _description(entry: dict[str, Any]) -> str:

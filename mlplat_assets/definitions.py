@@ -6,6 +6,7 @@ import dagster as dg
 
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.features.freshness_check import freshness_checks
 from mlplat_assets.features.ingest import raw_table
 from mlplat_assets.features.online import online_view
 from mlplat_assets.features.python_views import python_view
@@ -37,8 +38,10 @@ CHAIN = (
     performance,
 )
 
-# The stages whose assets have an automation condition.
+# The stages whose assets or checks have an automation condition.
 AUTOMATED: tuple[Stage, ...] = (
+    "features",
+    "online",
     "training_sets",
     "candidates",
     "evaluations",
@@ -68,8 +71,10 @@ def assemble(declared: Catalogue) -> dg.Definitions:
         *(online_view(view, declared) for view in declared.views.values() if view.spec.online),
         *(asset for model in declared.models.values() for asset in model_assets(model, declared)),
     ]
+    checks = (freshness_checks(team, declared) for team in declared.teams.values())
     return dg.Definitions(
         assets=assets,
+        asset_checks=[check for check in checks if check],
         sensors=[champion_changed, *(automation(team) for team in declared.teams)],
         resources={**RESOURCES, "dbt": dbt_resource()},
         executor=dg.in_process_executor,

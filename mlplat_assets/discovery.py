@@ -1,8 +1,9 @@
 """From files to declarations: the path of a file is the identity of what it declares.
 
-`<stage>/catalog/<team>/<name>.py` holds `SOURCE`, `VIEW` or `MODEL`; dbt models declare themselves
-in the `.yml` beside their `.sql` (see `mlplat_assets.dbt_declarations`). A broken file stops the
-load and is named: a model that silently vanished would be worse.
+`<stage>/catalog/<team>/<name>.py` holds one of `SOURCE`, `VIEW`, `ON_DEMAND`, `SERVICE` and
+`MODEL`; dbt models declare themselves in the `.yml` beside their `.sql` (see
+`mlplat_assets.dbt_declarations`). A broken file stops the load and is named: a model that silently
+vanished would be worse.
 """
 
 import importlib.util
@@ -15,12 +16,25 @@ from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar
 
-from mlplat_assets.spec import FeatureView, Label, ModelSpec, Source
+from mlplat_assets.spec import (
+    FeatureService,
+    FeatureView,
+    Label,
+    ModelSpec,
+    OnDemandView,
+    Source,
+)
 
 T = TypeVar("T")
 
 PACKAGE = Path(__file__).parent
-_ATTRIBUTES = {"SOURCE": Source, "VIEW": FeatureView, "MODEL": ModelSpec}
+_ATTRIBUTES = {
+    "SOURCE": Source,
+    "VIEW": FeatureView,
+    "ON_DEMAND": OnDemandView,
+    "SERVICE": FeatureService,
+    "MODEL": ModelSpec,
+}
 
 
 class DeclarationError(ValueError):
@@ -64,6 +78,8 @@ class Catalogue:
     teams: dict[str, Team]
     sources: dict[str, Declared[Source]] = field(default_factory=dict)
     views: dict[str, Declared[FeatureView]] = field(default_factory=dict)
+    on_demand: dict[str, Declared[OnDemandView]] = field(default_factory=dict)
+    services: dict[str, Declared[FeatureService]] = field(default_factory=dict)
     labels: dict[str, Declared[Label]] = field(default_factory=dict)
     models: dict[str, Declared[ModelSpec]] = field(default_factory=dict)
 
@@ -121,7 +137,7 @@ def python_declarations(folder: Path, teams: dict[str, Team]) -> Iterator[Declar
             raise DeclarationError(
                 file,
                 "module",
-                f"declares {len(found)} of SOURCE, VIEW, MODEL",
+                f"declares {len(found)} of {', '.join(_ATTRIBUTES)}",
                 "Assign exactly one of them.",
             )
         attribute, kind = found[0]

@@ -30,7 +30,8 @@ class OnlineStoreResource(dg.ConfigurableResource[OnlineStore]):
 
     def create_resource(self, context: dg.InitResourceContext) -> OnlineStore:
         """The online store of this environment."""
-        return online_store(from_environment().online_url)
+        settings = from_environment()
+        return online_store(settings.online_url, settings.online_timeout)
 
 
 class RegistryResource(dg.ConfigurableResource[Registry]):

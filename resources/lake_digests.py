@@ -29,26 +29,38 @@ def day_digests(table: str, columns: Sequence[str], *, known: str) -> str:
     Its parameters are the window's first day, its last day and the table's name. `known` is the
     table of digests recorded before.
     """
-    # A sum of row hashes does not depend on row order, and unlike xor it counts duplicates.
-    row_hash = f"hash({', '.join(columns)})::hugeint"
+    content = _content(table, columns, "partition_day between $1 and $2")
     return f"""
         with days as (
             select unnest(generate_series($1::date, $2::date, interval 1 day))::date as day
-        ), content as (
-            select partition_day as day, count(*) as n, sum({row_hash}) as total
-            from {table} where partition_day between $1 and $2 group by 1
-        ), known as (
+        ), content as ({content}), known as (
             select partition_day as day, arg_max(digest, recorded_at) as digest
             from {known} where table_name = $3 group by 1
         ), current as (
-            select days.day, coalesce(n, 0) as n,
-                md5('{",".join(columns)}' || '|' || coalesce(n, 0) || '|' || coalesce(total, 0))
-                    as digest
+            select days.day, coalesce(n, 0) as n, {_digest(columns)} as digest
             from days left join content using (day)
         )
         select current.day, current.digest, current.n,
                current.digest is distinct from known.digest as changed
         from current left join known using (day) order by 1"""
+
+
+def days_in_digests(table: str, columns: Sequence[str]) -> str:
+    """SQL with the day and digest of those days of a list, its one parameter, that have rows."""
+    content = _content(table, columns, "list_contains($1::date[], partition_day)")
+    return f"select day, {_digest(columns)} as digest from ({content})"
+
+
+def _content(table: str, columns: Sequence[str], where: str) -> str:
+    # A sum of row hashes does not depend on row order, and unlike xor it counts duplicates.
+    row_hash = f"hash({', '.join(columns)})::hugeint"
+    return f"""
+        select partition_day as day, count(*) as n, sum({row_hash}) as total
+        from {table} where {where} group by 1"""
+
+
+def _digest(columns: Sequence[str]) -> str:
+    return f"md5('{','.join(columns)}' || '|' || coalesce(n, 0) || '|' || coalesce(total, 0))"
 
 
 def as_arrow(versions: Sequence[PartitionVersion], run_id: str) -> pa.Table:

@@ -5,6 +5,7 @@ stores below one folder, `MLPLAT_HOME`.
 """
 
 import getpass
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ class Settings:
         lake_catalog: DuckLake catalog, `sqlite:PATH` or `postgres:LIBPQ` (`MLPLAT_LAKE_CATALOG`).
         lake_data: Folder or s3:// prefix of the lake's Parquet files (`MLPLAT_LAKE_DATA`).
         online_url: `sqlite:///PATH` or `redis://HOST:PORT/DB` (`MLPLAT_ONLINE_URL`).
+        stream_url: `sqlite:///PATH` or `redis://HOST:PORT/DB` of the event streams that feed
+            streamed views (`MLPLAT_STREAM_URL`).
+        online_timeout: Seconds to wait for the online store, 2 if unset (`MLPLAT_ONLINE_TIMEOUT`).
         registry_url: SQLAlchemy URL (`MLPLAT_REGISTRY_URL`).
         artifacts_url: Folder path or `s3://bucket/prefix` (`MLPLAT_ARTIFACTS_URL`).
         tracking_url: MLflow tracking URI (`MLPLAT_TRACKING_URL`).
@@ -36,6 +40,8 @@ class Settings:
     lake_catalog: str
     lake_data: str
     online_url: str
+    stream_url: str
+    online_timeout: float
     registry_url: str
     artifacts_url: str
     tracking_url: str
@@ -52,6 +58,8 @@ class Settings:
             "MLPLAT_LAKE_CATALOG": self.lake_catalog,
             "MLPLAT_LAKE_DATA": self.lake_data,
             "MLPLAT_ONLINE_URL": self.online_url,
+            "MLPLAT_STREAM_URL": self.stream_url,
+            "MLPLAT_ONLINE_TIMEOUT": str(self.online_timeout),
             "MLPLAT_REGISTRY_URL": self.registry_url,
             "MLPLAT_ARTIFACTS_URL": self.artifacts_url,
             "MLPLAT_TRACKING_URL": self.tracking_url,
@@ -77,6 +85,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         lake_catalog=env.get("MLPLAT_LAKE_CATALOG") or f"sqlite:{home / 'lake' / 'catalog.sqlite'}",
         lake_data=env.get("MLPLAT_LAKE_DATA") or str(home / "lake" / "data"),
         online_url=env.get("MLPLAT_ONLINE_URL") or f"sqlite:///{home / 'online.sqlite'}",
+        stream_url=env.get("MLPLAT_STREAM_URL") or f"sqlite:///{home / 'stream.sqlite'}",
+        online_timeout=_seconds(env, "MLPLAT_ONLINE_TIMEOUT", 2.0),
         registry_url=env.get("MLPLAT_REGISTRY_URL") or f"sqlite:///{home / 'registry.sqlite'}",
         artifacts_url=env.get("MLPLAT_ARTIFACTS_URL") or str(home / "artifacts"),
         tracking_url=env.get("MLPLAT_TRACKING_URL") or f"sqlite:///{home / 'mlflow.sqlite'}",
@@ -86,3 +96,14 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         serving_url=env.get("MLPLAT_SERVING_URL") or "http://127.0.0.1:3000",
         actor=env.get("MLPLAT_ACTOR") or getpass.getuser(),
     )
+
+
+def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
+    value = env.get(name) or str(default)
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{name} is {value!r}: set a positive number of seconds, like {default:g}")
+    return seconds

@@ -19,6 +19,7 @@ VIEW_TABLE = "features.flights__weather"
 DAY = date(2013, 1, 5)
 PREDICTION = "5f0c9e6a3c1d4d0f8e7b2a1908f6e5d4"
 APPROVER, AUTHOR = "dana@flights.example.com", "ana@flights.example.com"
+OLDER = digest("a definition of the weather before today's")
 LINEAGE: Json = {
     "code_commit": "0d1e2f3a4b5c6d7e8f901a2b3c4d5e6f708192a3",
     "code_dirty": True,
@@ -35,6 +36,7 @@ LINEAGE: Json = {
             "digest": "9f86d081884c7d659a2feaa0c55ad015",
         }
     ],
+    "views": {"flights.weather": OLDER},
     "python": "3.11.7",
     "hardware": "x86_64, 2 CPUs, no GPU",
     "seed": 20130101,

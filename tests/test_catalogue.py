@@ -15,6 +15,7 @@ from mlplat_assets.features.transform import DBT_PROJECT
 
 MODEL = "mlplat_assets/models/catalog/flights/arrival_delay.py"
 VIEW = "dbt_project/models/features/flights/ftr_flights__weather.yml"
+AIRCRAFT = "mlplat_assets/features/catalog/flights/aircraft.py"
 SOURCE = "mlplat_assets/features/catalog/flights/arrivals.py"
 LOADED = "from mlplat_assets.definitions import defs; defs()"
 
@@ -103,6 +104,56 @@ def test_the_copy_loads_as_it_stands(copy: Path) -> None:
             "Write raw.team.name or features.team.name of a declared table.", id="unknown input",
         ),
         pytest.param(
+            AIRCRAFT, "minimum=1, maximum=1000", "minimum=1000, maximum=1",
+            "features.seats.minimum", "1000 is above the maximum 1. Swap or correct them.",
+            id="empty range",
+        ),
+        pytest.param(
+            AIRCRAFT, 'name="jet", dtype="bool"', 'name="jet", minimum=0, dtype="bool"',
+            "features.jet.minimum", "bool has no range.", id="range of flags",
+        ),
+        pytest.param(
+            AIRCRAFT, 'name="seats", dtype="int"', 'name="seats", max_null_rate=5, dtype="int"',
+            "features.seats.max_null_rate", "5 is no share. Give a number from 0 to 1.",
+            id="null rate in percent",
+        ),
+        pytest.param(
+            AIRCRAFT, 'name="seats", dtype="int"', 'name="seats", allowed=("1",), dtype="int"',
+            "features.seats.allowed", "int has no list of values.", id="allowed numbers",
+        ),
+        pytest.param(
+            AIRCRAFT, 'name="seats", dtype="int"', 'name="seats", dtype="integer"',
+            "features.seats.dtype", "'integer' is unknown. Use one of float,", id="no such type",
+        ),
+        pytest.param(
+            AIRCRAFT, 'name="seats"', 'name="maker"', "features.maker.name",
+            "'maker' is declared twice. Rename one of them.", id="feature declared twice",
+        ),
+        pytest.param(
+            AIRCRAFT, 'name="seats"', 'name="partition_day"', "features.partition_day",
+            "is a column of every view. Rename it.", id="reserved name",
+        ),
+        pytest.param(
+            AIRCRAFT, "compute=compute,", "compute=compute, freshness=timedelta(0),",
+            "freshness", "0:00:00 is no age that an event could have.", id="no freshness",
+        ),
+        pytest.param(
+            AIRCRAFT, "compute=compute,", "compute=compute, ttl=timedelta(hours=-1),",
+            "ttl", "is negative. Give a span or none.", id="negative ttl",
+        ),
+        pytest.param(
+            AIRCRAFT, "compute=compute,", 'compute=compute, tags={"tier": 1},',
+            "tags", "'tier': 1 is no text. Quote name and value.", id="tag that is a number",
+        ),
+        pytest.param(
+            SOURCE, 'name="air_time",', 'name="air_time", max_null_rate=-1,',
+            "columns.air_time.max_null_rate", "-1 is no share.", id="negative null rate",
+        ),
+        pytest.param(
+            MODEL, "minimum=1, maximum=6000", "minimum=9000, maximum=6000",
+            "context.distance.minimum", "9000 is above the maximum 6000.", id="empty context range",
+        ),
+        pytest.param(
             "mlplat_assets/teams.toml", "owner = ", "# owner = ", "[flights] owner",
             "is missing. Add it.", id="team without owner",
         ),
@@ -114,7 +165,7 @@ def test_a_wrong_declaration_names_file_field_and_remedy(
     path = copy / file
     text = path.read_text()
     assert old in text
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(text.replace(old, new, 1).replace("import date\n", "import date, timedelta\n"))
     with pytest.raises(DeclarationError) as refused:
         load(copy)
     message = str(refused.value)

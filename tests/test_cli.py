@@ -18,13 +18,15 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from bentos.packaging import build_bento
+from mlplat_assets.catalogue import catalogue
 from mlplat_assets.cli import app
 from mlplat_assets.commands import doctor
 from mlplat_assets.commands.dev import children
 from mlplat_assets.commands.findings import Finding
-from mlplat_assets.commands.output import masked
+from mlplat_assets.commands.output import masked, short
 from mlplat_assets.commands.processes import Child, run_together
 from mlplat_assets.commands.serve import production_tag
+from mlplat_assets.features.view_versions import view_digest
 from resources.artifacts import artifact_store
 from resources.registry.records import Stage
 from resources.settings import REPOSITORY, Settings
@@ -35,9 +37,11 @@ from tests.small_home import (
     AUTHOR,
     LINEAGE,
     MODEL,
+    OLDER,
     PREDICTION,
     crown,
     furnish,
+    open_lake,
     open_registry,
     register,
     settings_at,
@@ -236,6 +240,9 @@ def test_a_tampered_audit_log_is_one_line_and_status_one(run: Run, home: Path) -
         (("models", "show", "flights.arival_delay"), "did you mean flights.arrival_delay?"),
         (("models", "audit"), "there is no registry at sqlite:///"),
         (("features", "show", "flights.wether"), "did you mean flights.weather?"),
+        (("features", "lineage", "flights.wether"), "did you mean flights.weather?"),
+        (("features", "lineage", "flights.weather:tmp"), "did you mean temp?"),
+        (("features", "search", "delay", "zebra"), "nothing declared matches 'delay zebra'"),
         (("explain", "abc"), "run `mlplat demo`"),
         (("serve", MODEL), "there is no registry at sqlite:///"),
     ],
@@ -293,11 +300,62 @@ def test_a_feature_view_is_shown_with_owner_limits_users_and_partitions(
         "keyed by origin (string)",
         "ttl 6 hours",
         "landing delay 1 hour",
+        "freshness nothing promised",
         "in the lake 1 day, 2013-01-05 to 2013-01-05, 1 row",
         "newest event 2013-01-05 11:00 UTC",
-        "temp float Degrees Fahrenheit flights.arrival_delay, flights.departure_delay",
+        "temp float Degrees Fahrenheit [-40 to 130] flights.arrival_delay, flights.departure_delay",
     ):
         assert fact in shown
+
+
+def test_a_champion_on_an_older_definition_is_listed_and_an_archived_version_is_not(
+    run: Run, furnished: tuple[Path, str]
+) -> None:
+    home, _ = furnished
+    current = short(view_digest(catalogue().views["flights.weather"]))
+    shown = told(run("features", "show", "flights.weather", MLPLAT_HOME=str(home)))
+    assert f"On another definition: current is {current}" in shown
+    assert f"{MODEL} 2 production {short(OLDER)}" in shown
+    assert f"{MODEL} 1 " not in shown
+    other = told(run("features", "show", "flights.aircraft", MLPLAT_HOME=str(home)))
+    assert "On another definition" not in other
+
+
+def test_lineage_names_the_champion_and_the_definition_it_learnt_from(
+    run: Run, furnished: tuple[Path, str]
+) -> None:
+    home, _ = furnished
+    shown = told(run("features", "lineage", "flights.weather", MLPLAT_HOME=str(home)))
+    assert "comes from │ └── raw.flights.weather" in shown
+    assert f"model {MODEL}" in shown
+    assert f"version 2 production on definition {short(OLDER)}, current is" in shown
+    assert "Columns are known once the view has been built in this lake" in shown
+
+
+def test_lineage_of_a_feature_is_of_its_columns(run: Run, home: Path) -> None:
+    lake = open_lake(home)
+    said = {"columns": {"temp": ["raw.flights.weather:temp"]}, "unresolved": {}}
+    with lake.write() as connection:
+        connection.execute("create schema lineage")
+        connection.execute(
+            "create table lineage.columns as select 'features.flights__weather' as table_name, "
+            "'x' as digest, ? as lineage",
+            [json.dumps(said)],
+        )
+    shown = told(run("features", "lineage", "flights.weather:temp"))
+    assert "comes from │ └── raw.flights.weather:temp" in shown
+    assert "model flights.departure_delay" in shown
+    unused = told(run("features", "lineage", "flights.aircraft_last_leg:dest"))
+    assert "comes from │ └── raw.flights.arrivals" in unused
+    assert "flights.departure_delay" not in unused
+
+
+def test_search_finds_views_by_feature_and_description_the_name_first(run: Run) -> None:
+    shown = told(run("features", "search", "DELAY", "airport"))
+    assert "flights.origin_recent view departure_delay_mean_1h" in shown
+    assert "flights.aircraft_last_leg" not in shown
+    named = told(run("features", "search", "weather"))
+    assert named.index("flights.weather view") > 0
 
 
 def test_a_prediction_is_explained_for_people(run: Run, furnished: tuple[Path, str]) -> None:

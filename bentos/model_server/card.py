@@ -8,6 +8,10 @@ import msgspec
 from bentos.model_server.predictor import ArtifactUnusable
 
 DType = Literal["float", "int", "bool", "string"]
+Kind = Literal["float", "float32", "int", "bool", "string", "timestamp"]
+
+# The field that every request has: the decision time.
+EVENT_TIMESTAMP = "event_timestamp"
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +42,41 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     feature: str
 
 
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """A named, typed column: a request field, or a feature that comes back."""
+
+    name: str
+    dtype: Kind
+
+
+class StoredInput(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored feature that a function takes as the column `<view>__<feature>`."""
+
+    column: str
+    view: str
+    feature: str
+    dtype: Kind
+
+
+class OnDemandEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An on-demand view in a model's card.
+
+    Attributes:
+        view: `team.name`.
+        source: The file of the artefact that declares it, and its `digest`.
+        features: All that `compute` gives, by their names in the view.
+        columns: Those that are inputs of the model, as `<view>__<feature>`.
+    """
+
+    view: str
+    source: str
+    digest: str
+    request: tuple[Column, ...]
+    inputs: tuple[StoredInput, ...]
+    features: tuple[Column, ...]
+    columns: tuple[str, ...]
+
+
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
     """What to do when the online store has no row for an entity."""
 
@@ -55,6 +94,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[Feature, ...]
     views: tuple[View, ...]
     entity_features: tuple[str, ...]
+    on_demand: tuple[OnDemandEntry, ...] = ()
     serving: Serving = Serving()
 
 
@@ -74,8 +114,16 @@ def read_card(document: Mapping[str, Any], columns: tuple[str, ...]) -> Card:
         if unknown:
             raise ArtifactUnusable(f"card.json: view {view.name} is keyed by unknown {unknown}")
     read = {(view.name, feature) for view in card.views for feature in view.features}
+    context = {field.name for field in card.context}
     sources = {f.column for f in card.features if (f.view, f.feature) in read}
-    sources |= {field.name for field in card.context} | (entities & set(card.entity_features))
+    sources |= context | (entities & set(card.entity_features))
+    asked = context | entities | {EVENT_TIMESTAMP}
+    for made in card.on_demand:
+        absent = {field.name for field in made.request} - asked
+        absent |= {f.column for f in made.inputs if (f.view, f.feature) not in read}
+        if absent:
+            raise ArtifactUnusable(f"card.json: nothing fills {sorted(absent)} of {made.view}")
+        sources.update(made.columns)
     unfilled = sorted(set(columns) - sources)
     if unfilled:
         raise ArtifactUnusable(f"card.json: nothing fills the input columns {unfilled}")

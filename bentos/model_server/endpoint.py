@@ -11,6 +11,7 @@ from http import HTTPStatus
 import msgspec
 import numpy as np
 
+from bentos.model_server.card import EVENT_TIMESTAMP
 from bentos.model_server.contract import (
     Problem,
     Request,
@@ -19,6 +20,7 @@ from bentos.model_server.contract import (
     parse_body,
 )
 from bentos.model_server.journal import Journal, JournalUnavailable
+from bentos.model_server.on_demand import OnDemandFailed
 from bentos.model_server.routing import NotServing, Routing, Served
 from resources.online_store import (
     FeatureValues,
@@ -115,13 +117,20 @@ class Endpoint:
             return _refusal(HTTPStatus.UNPROCESSABLE_ENTITY, document)
         except (OnlineStoreUnavailable, JournalUnavailable, NotServing) as error:
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, {"error": str(error)})
-        except PredictionUnusable as error:
+        except (OnDemandFailed, PredictionUnusable) as error:
             return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": str(error)})
 
     def _predict(
         self, served: Served, request: Request, answers: list[FeatureValues], started: float
     ) -> Answer:
         features, statuses = _columns(served, answers)
+        if served.on_demand:
+            computed = _computed(served, request, answers)
+            features |= computed
+            statuses |= {
+                column: Status.NULL if value is None else Status.PRESENT
+                for column, value in computed.items()
+            }
         inputs: dict[str, Value] = {**request.entities, **request.context, **features}
         columns = {name: [inputs[name]] for name in served.predictor.columns}
         prediction = float(served.predictor.predict(columns)[0])
@@ -181,6 +190,20 @@ def _columns(
         features[feature.column] = found.values[feature.feature]
         statuses[feature.column] = found.status_by_feature[feature.feature]
     return features, statuses
+
+
+def _computed(served: Served, request: Request, answers: list[FeatureValues]) -> dict[str, Value]:
+    """The values of the model's on-demand features, by input column."""
+    by_view = {found.view: found for found in answers}
+    known: dict[str, Value | datetime] = {**request.entities, **request.context}
+    known[EVENT_TIMESTAMP] = request.event_timestamp
+    made: dict[str, Value] = {}
+    for function in served.on_demand:
+        for stored in function.entry.inputs:
+            known[stored.column] = by_view[stored.view].values[stored.feature]
+        values = function({name: [known[name]] for name in function.takes})
+        made |= {column: values[column][0] for column in function.entry.columns}
+    return made
 
 
 def _refuse_missing(served: Served, request: Request, answers: list[FeatureValues]) -> None:

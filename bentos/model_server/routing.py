@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bentos.model_server.card import Card, read_card
 from bentos.model_server.contract import RequestContract
+from bentos.model_server.on_demand import OnDemandFailed, OnDemandFunction, load_functions
 from bentos.model_server.predictor import ArtifactUnusable, Predictor
 
 _KEPT = 2
@@ -41,6 +42,7 @@ class Served:
     card: Card
     predictor: Predictor
     contract: RequestContract
+    on_demand: tuple[OnDemandFunction, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +80,13 @@ class Routing:
         if card.model != self.model:
             raise ArtifactUnusable(f"artefact {folder} is of {card.model}, not of {self.model}")
         predictor.warm_up()
-        contract = RequestContract(card)
-        return Served(target=target, card=card, predictor=predictor, contract=contract)
+        return Served(
+            target=target,
+            card=card,
+            predictor=predictor,
+            contract=RequestContract(card),
+            on_demand=_functions(card, folder),
+        )
 
     def activate(self, served: Served) -> None:
         """Answer with this version from now on; the one before stays loaded for a rollback."""
@@ -117,3 +124,14 @@ class Routing:
         if error is not None and error != self.checked.error:
             _log.warning("%s: the last known version serves on: %s", self.model, error)
         self.checked = Checked(at=self.clock(), error=error)
+
+
+def _functions(card: Card, folder: Path) -> tuple[OnDemandFunction, ...]:
+    """The on-demand functions of an artefact, each having answered a row of missing values."""
+    try:
+        functions = load_functions(card.on_demand, folder)
+        for function in functions:
+            function.try_missing()
+    except (OnDemandFailed, OSError) as error:
+        raise ArtifactUnusable(f"artefact {folder}: {error}") from error
+    return functions

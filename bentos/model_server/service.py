@@ -109,7 +109,7 @@ class ModelServer:
         model = _model_name(baked)
         self._routing = _routing(settings, model)
         load_first_version(self._routing, baked, _ROOT)
-        self._store = online_store(settings.online_url)
+        self._store = online_store(settings.online_url, settings.online_timeout)
         self._journal = Journal(settings.journal / model, _now)
         self._stop = threading.Event()
         self._follower = threading.Thread(

@@ -13,3 +13,12 @@ select {{ column_name }}
 from {{ model }}
 where {{ in_window('partition_day') }} and {{ column_name }} not between {{ minimum }} and {{ maximum }}
 {% endtest %}
+
+{% test null_rate(model, column_name, maximum) %}
+-- In no day of the run is the share of nulls above the maximum.
+select partition_day, avg(({{ column_name }} is null)::integer) as null_rate
+from {{ model }}
+where {{ in_window('partition_day') }}
+group by partition_day
+having avg(({{ column_name }} is null)::integer) > {{ maximum }}
+{% endtest %}

@@ -83,11 +83,13 @@ def _print_inputs(console: Console, found: Explanation) -> None:
     for source, values in (("entity key", found.entities), ("request", found.context)):
         for name, value in values.items():
             add(made, name, value, source)
-    for view in found.views:
-        for name, value in view.values.items():
-            status = view.statuses[name]
+    origins = [(view, view.view) for view in found.views]
+    origins += [(each, f"{each.view}, on demand by {each.digest}") for each in found.computed]
+    for source, origin in origins:
+        for name, value in source.values.items():
+            status = source.statuses[name]
             missing = "" if status == "PRESENT" else f"  {status}"
-            add(made, name, value, Text(view.view) + Text(missing, style="yellow"))
+            add(made, name, value, Text(origin) + Text(missing, style="yellow"))
     console.print(made)
 
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+# Of every command and group.
+HELP = {"help_option_names": ["-h", "--help"]}
 NOTHING = Text("-", style="dim")
 _PIPE_WIDTH = 160
 _STAGES = {"production": "bold green", "canary": "yellow", "staging": "cyan", "archived": "dim"}

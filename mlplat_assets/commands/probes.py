@@ -58,11 +58,11 @@ def online(settings: Settings) -> Finding:
     found = finding_at(settings.online_url, "MLPLAT_ONLINE_URL")
     path = settings.online_url.removeprefix("sqlite:///")
     if path != settings.online_url:
-        return sqlite_finding(Path(path), "select count(*) from online", "row", found)
+        return sqlite_finding(Path(path), "select count(*) from online_row", "row", found)
     from resources.online_store import OnlineStoreUnavailable, online_store
 
     try:
-        store = online_store(settings.online_url)
+        store = online_store(settings.online_url, settings.online_timeout)
         store.count("mlplat.doctor")
         store.close()
     except (OnlineStoreUnavailable, ValueError) as error:

@@ -12,6 +12,7 @@ from mlplat_assets.demo.replay import Traffic, replay, requests
 from mlplat_assets.demo.workplace import wait_until
 from mlplat_assets.keys import Stage, key
 from mlplat_assets.models.inputs import model_inputs
+from mlplat_assets.monitoring.skew import SkewReport, audit
 from resources.lake import lake_from
 from resources.online_store import online_store
 from resources.registry.records import Action, AuditEntry
@@ -81,7 +82,7 @@ class Loop:
 
     def serve(self, days: Days, advance: Callable[[int], None]) -> None:
         """Send the days' flights to the service, features arriving as time passes."""
-        store = online_store(self.settings.online_url)
+        store = online_store(self.settings.online_url, self.settings.online_timeout)
         self.traffic[days] = replay(
             self.lake,
             store,
@@ -101,6 +102,11 @@ class Loop:
         spans = list(self.traffic)
         days = Days(first=spans[0].first, last=spans[-1].last)
         self.graph.materialise([self.asset("performance")], days)
+
+    def audit(self) -> SkewReport:
+        """Every prediction replayed against the lake as it is now."""
+        made = sum(len(seen.predictions) for seen in self.traffic.values())
+        return audit(self.lake, self.model, self.catalogue, made)
 
     def retraining(self) -> dg.DagsterRun | None:
         """The run in which the automation rebuilt the training set."""

@@ -20,6 +20,7 @@ def summary(loop: Loop, screen: Console) -> None:
         ("data", _data(loop)),
         ("model", _model(loop)),
         ("serving", _serving(loop)),
+        ("skew", _skew(loop)),
         ("drift", _drift(loop)),
         ("retraining", _retraining(loop)),
         ("decision", _decision(loop)),
@@ -76,6 +77,16 @@ def _serving(loop: Loop) -> list[str]:
         f"{days}: {len(seen.predictions):,} requests, p50 {seen.percentile(0.5):.2f} ms, "
         f"p99 {seen.percentile(0.99):.2f} ms, {seen.missing:,} with an unknown entity"
         for days, seen in loop.traffic.items()
+    ]
+
+
+def _skew(loop: Loop) -> list[str]:
+    report = loop.audit()
+    compared = sum(feature.compared for feature in report.features)
+    matches = sum(feature.matches for feature in report.features)
+    return [
+        f"{report.predictions:,} predictions replayed against the lake: {matches:,} of "
+        f"{compared:,} feature values equal to the last bit"
     ]
 
 

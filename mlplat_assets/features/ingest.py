@@ -3,7 +3,9 @@
 import dagster as dg
 
 from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.features.contract_check import contract, contract_result, write_days
 from mlplat_assets.features.partition_report import column_schema, record
+from mlplat_assets.features.quality import violations
 from mlplat_assets.keys import group, key, table
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
 from mlplat_assets.spec import Source
@@ -25,21 +27,23 @@ def raw_table(declared: Declared[Source], catalogue: Catalogue) -> dg.AssetsDefi
         owners=[catalogue.owner(declared)],
         kinds={"ducklake"},
         metadata={"dagster/column_schema": column_schema(schema)},
+        check_specs=[contract(asset_key)],
     )
     def raw(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
         first, last = window(context)
-        rows = source.read(first, last)
-        expected = [*schema, "partition_day"]
-        if rows.columns != expected:
-            raise dg.Failure(
-                f"{declared.file}: read() returned columns {rows.columns}, declared are "
-                f"{expected}. Return exactly the declared ones, in order, then partition_day."
-            )
-        lake.replace_days(table_name, rows.to_arrow(), first, last)
+        rows = write_days(
+            lake,
+            table_name,
+            source.read(first, last),
+            {name: dtype for name, (dtype, _) in schema.items()} | {"partition_day": "date"},
+            (first, last),
+            producer=f"{declared.file}: read()",
+        )
         return dg.MaterializeResult(
-            metadata=record(lake, table_name, (first, last), context.run.run_id)
+            metadata=record(lake, table_name, (first, last), context.run.run_id),
+            check_results=[contract_result(violations(rows, source.columns))],
         )
 
     return raw

@@ -1,32 +1,47 @@
-"""Feature views into the online store: the latest row of each key, by partition."""
+"""Feature views into the online store: the latest row in effect of each key."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import dagster as dg
-import polars as pl
 
+from mlplat_assets.automation import online_when
 from mlplat_assets.discovery import Catalogue, Declared
-from mlplat_assets.keys import group, key, table
+from mlplat_assets.features.online_sync import OnlineSync, Synced, exclusively
+from mlplat_assets.keys import group, key
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
 from mlplat_assets.spec import FeatureView
 from resources.lake import Lake
-from resources.online_store import OnlineRow, OnlineStore
+from resources.online_store import OnlineStore
+from resources.settings import Settings
+
+# Half a minute in all: a server that restarts is back by then. What was not written stays due.
+_RETRY = dg.RetryPolicy(max_retries=4, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 
 
 def online_view(declared: Declared[FeatureView], catalogue: Catalogue) -> dg.AssetsDefinition:
-    """The asset that writes one view's window of days to the online store.
+    """The asset that brings one view's window of days into the online store.
 
-    Writes are monotone in event time, so an older backfill never overwrites a newer value.
+    Only keys whose rows changed in the lake since are written. The check `is_in_step` is of the
+    whole view: it fails while a day that the lake has is not online.
     """
-    upstream = key("features", declared.team, declared.name)
+    team = catalogue.teams[declared.team]
+    asset_key = key("online", declared.team, declared.name)
 
     @dg.asset(
-        key=key("online", declared.team, declared.name),
+        key=asset_key,
         description=f"Latest values by {', '.join(e.name for e in declared.spec.entities)}.",
-        deps=[upstream],
-        partitions_def=daily(catalogue.teams[declared.team]),
+        deps=[key("features", declared.team, declared.name)],
+        partitions_def=daily(team),
         backfill_policy=SINGLE_RUN,
+        automation_condition=online_when(team, declared.spec),
+        retry_policy=_RETRY,
+        check_specs=[
+            dg.AssetCheckSpec(
+                "is_in_step",
+                asset=asset_key,
+                description="Every day that the lake has of the view is online as the lake has it.",
+            )
+        ],
         group_name=group("online", declared.team),
         owners=[catalogue.owner(declared)],
         kinds={"redis", "sqlite"},
@@ -35,51 +50,43 @@ def online_view(declared: Declared[FeatureView], catalogue: Catalogue) -> dg.Ass
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         online_store: dg.ResourceParam[OnlineStore],
+        settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        rows = view_rows(lake, declared, *window(context))
-        written = online_store.write(declared.full_name, latest_rows(rows, declared.spec))
+        with exclusively(settings, declared.full_name):
+            sync = OnlineSync(lake, online_store, declared, as_of=datetime.now(UTC))
+            done = sync.run(*window(context))
+        keys = online_store.count(declared.full_name)
         return dg.MaterializeResult(
-            metadata={"rows_written": written, "keys": online_store.count(declared.full_name)}
+            metadata=_report(done, keys), check_results=[_is_in_step(sync.behind())]
         )
 
     return synced
 
 
-def view_rows(lake: Lake, view: Declared[FeatureView], first: date, last: date) -> pl.DataFrame:
-    """The rows of a view's partitions `first` to `last`, with `effective`, when each counts."""
-    columns = [field.name for field in (*view.spec.entities, *view.spec.features)]
-    found = lake.read(
-        f"""select {", ".join(columns)}, event_timestamp, created_timestamp, partition_day
-            from {table("features", view.team, view.name)}
-            where partition_day between ? and ?""",
-        [first, last],
+def _report(done: Synced, keys: int) -> dict[str, dg.MetadataValue]:
+    newest = done.newest_event
+    return {
+        "days_changed": dg.MetadataValue.int(len(done.days)),
+        "keys_changed": dg.MetadataValue.int(done.keys_changed),
+        "keys_written": dg.MetadataValue.int(done.keys_written),
+        "keys_removed": dg.MetadataValue.int(done.keys_removed),
+        "rows_read": dg.MetadataValue.int(done.rows_read),
+        "keys": dg.MetadataValue.int(keys),
+        "newest_event": dg.MetadataValue.timestamp(newest) if newest else dg.MetadataValue.null(),
+    }
+
+
+def _is_in_step(behind: list[date]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name="is_in_step",
+        passed=not behind,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "days_behind": len(behind),
+            "first_day_behind": behind[0].isoformat() if behind else None,
+        },
+        description=f"{len(behind)} days of the lake are not online, the first is {behind[0]}; "
+        "materialise them, or run `mlplat features sync`."
+        if behind
+        else None,
     )
-    effective = pl.col("event_timestamp") + view.spec.landing_delay
-    return pl.DataFrame(found).with_columns(effective=effective).sort("effective")
-
-
-def latest_rows(rows: pl.DataFrame, view: FeatureView) -> Iterator[OnlineRow]:
-    """The newest row of each key, as the online store takes it."""
-    keys = [entity.name for entity in view.entities]
-    newest = rows.sort("event_timestamp", "created_timestamp", maintain_order=True).unique(
-        subset=keys, keep="last", maintain_order=True
-    )
-    return online_rows(newest, view)
-
-
-def online_rows(rows: pl.DataFrame, view: FeatureView) -> Iterator[OnlineRow]:
-    """Every row, in order, as the online store takes it."""
-    keys = [entity.name for entity in view.entities]
-    features = [feature.name for feature in view.features]
-    for row in rows.iter_rows(named=True):
-        yield OnlineRow(
-            key=tuple(row[name] for name in keys),
-            event_timestamp=_utc(row["event_timestamp"]),
-            created_timestamp=_utc(row["created_timestamp"]),
-            partition=row["partition_day"].isoformat(),
-            values={name: row[name] for name in features},
-        )
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC)

@@ -1,6 +1,7 @@
 """The point-in-time join: what was known of each entity at each moment, and never more."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -112,25 +113,46 @@ def point_in_time_join(
     features = [_feature_names(view, full_feature_names) for view in views]
     times = [f"{view.short_name}__event_timestamp" for view in views] if provenance else []
     _refuse_collisions(output.column_names, views, features, times)
-    used_times: list[pa.Array] = []
-    for view, names in zip(views, features, strict=True):
-        entities, rows = _sides(output, event_timestamp, view, known_at=known_at)
-        used = last_known(
-            entities,
-            rows,
-            keys=[name for name in entities.columns if name != "t"],
-            ttl=view.ttl,
-            landing_delay=view.landing_delay,
-            known_at=known_at,
-        )
-        for position, name in enumerate(names):
-            column = rows[f"feature_{position}"].gather(used)
-            output = output.append_column(name, column.to_arrow())
-        event = rows["event"].gather(used).cast(pl.Datetime("us", "UTC"))
-        used_times.append(event.to_arrow())
-    for name, column in zip(times, used_times, strict=False):
-        output = output.append_column(name, column)
+    searches: list[Future[tuple[pa.Table, pa.Array]]] = []
+    # The next view is read while this one is searched; no more than two are in memory.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        for view, names in zip(views, features, strict=True):
+            if len(searches) > 1:
+                searches[-2].result()
+            sides = _sides(output, event_timestamp, view, known_at=known_at)
+            searches.append(thread.submit(_joined, view, names, *sides, known_at=known_at))
+            del sides
+    joined = [search.result() for search in searches]
+    for found, _ in joined:
+        for name in found.column_names:
+            output = output.append_column(name, found[name])
+    for name, (_, event) in zip(times, joined, strict=False):
+        output = output.append_column(name, event)
     return output
+
+
+def _joined(
+    view: ViewFrame,
+    names: Sequence[str],
+    entities: pl.DataFrame,
+    rows: pl.DataFrame,
+    *,
+    known_at: bool,
+) -> tuple[pa.Table, pa.Array]:
+    """The view's features for each entity, under their names, and the time of the row used."""
+    used = last_known(
+        entities,
+        rows,
+        keys=[name for name in entities.columns if name != "t"],
+        ttl=view.ttl,
+        landing_delay=view.landing_delay,
+        known_at=known_at,
+    )
+    columns = [
+        rows[f"feature_{position}"].gather(used).to_arrow() for position in range(len(names))
+    ]
+    event = rows["event"].gather(used).cast(pl.Datetime("us", "UTC"))
+    return pa.table(columns, names=list(names)), event.to_arrow()
 
 
 def _feature_names(view: ViewFrame, full: bool) -> list[str]:

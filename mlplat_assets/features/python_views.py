@@ -4,7 +4,10 @@ import dagster as dg
 import polars as pl
 
 from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.features.contract_check import contract, contract_result, write_days
 from mlplat_assets.features.partition_report import column_schema, record
+from mlplat_assets.features.quality import violations
+from mlplat_assets.features.view_versions import record_definition, view_digest
 from mlplat_assets.keys import group, key, table
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
 from mlplat_assets.spec import FeatureView
@@ -27,6 +30,8 @@ def python_view(declared: Declared[FeatureView], catalogue: Catalogue) -> dg.Ass
         owners=[catalogue.owner(declared)],
         kinds={"python", "polars"},
         metadata={"dagster/column_schema": column_schema(view_columns(view))},
+        check_specs=[contract(asset_key)],
+        code_version=view_digest(declared),
     )
     def features(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
@@ -39,10 +44,24 @@ def python_view(declared: Declared[FeatureView], catalogue: Catalogue) -> dg.Ass
             ).lazy()
             for reference, (stage, team, name) in inputs.items()
         }
-        rows = view.compute(frames, first, last).select(list(view_columns(view)))
-        lake.replace_days(table_name, rows.to_arrow(), first, last)
+        rows = write_days(
+            lake,
+            table_name,
+            view.compute(frames, first, last),
+            {name: dtype for name, (dtype, _) in view_columns(view).items()},
+            (first, last),
+            producer=f"{declared.file}: compute()",
+        )
+        record_definition(lake, declared, context.run.run_id)
+        broken = violations(
+            rows,
+            (*view.entities, *view.features),
+            keys=[entity.name for entity in view.entities],
+            time="event_timestamp",
+        )
         return dg.MaterializeResult(
-            metadata=record(lake, table_name, (first, last), context.run.run_id)
+            metadata=record(lake, table_name, (first, last), context.run.run_id),
+            check_results=[contract_result(broken)],
         )
 
     return features

@@ -9,17 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DbtCliInvocation,
+    DbtCliResource,
+    DbtProject,
+    dbt_assets,
+)
 
 from mlplat_assets.discovery import Catalogue, Team
+from mlplat_assets.features.column_lineage import of_aggregates, of_model
 from mlplat_assets.features.manifest import DBT_PROJECT, MANIFEST
 from mlplat_assets.features.partition_report import record
-from mlplat_assets.keys import Stage, group, key, table
+from mlplat_assets.features.view_versions import DBT_STAGES, record_definition, view_digest
+from mlplat_assets.keys import group, key, table
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
 from resources.lake import Lake, install_extensions
 from resources.settings import Settings
-
-_STAGES: Mapping[str, Stage] = {"stg": "staging", "ftr": "features", "lbl": "labels"}
 
 
 class Translator(DagsterDbtTranslator):
@@ -33,10 +39,13 @@ class Translator(DagsterDbtTranslator):
     def get_asset_spec(
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetSpec:
-        """The default spec with our key, group and owner."""
+        """The default spec with our key, group, owner and, of a view, its definition."""
         spec = super().get_asset_spec(manifest, unique_id, project)
-        stage, team, _ = spec.key.path
+        stage, team, name = spec.key.path
         owner = self._catalogue.teams[team].owner
+        view = self._catalogue.views.get(f"{team}.{name}") if stage == "features" else None
+        if view is not None:
+            spec = spec.replace_attributes(code_version=view_digest(view))
         return spec.replace_attributes(group_name=group(stage, team), owners=[owner])  # type: ignore[arg-type]
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
@@ -45,7 +54,7 @@ class Translator(DagsterDbtTranslator):
             return key("raw", dbt_resource_props["source_name"], dbt_resource_props["name"])
         prefix, rest = dbt_resource_props["name"].split("_", 1)
         team, name = rest.split("__", 1)
-        return key(_STAGES[prefix], team, name)
+        return key(DBT_STAGES[prefix], team, name)
 
     def get_asset_check_spec(self, *args: Any, **kwargs: Any) -> dg.AssetCheckSpec | None:
         """A dbt test blocks what lies downstream of the model it tests."""
@@ -61,7 +70,7 @@ def dbt_team(team: Team, catalogue: Catalogue) -> dg.AssetsDefinition:
     """
     if not MANIFEST.exists():
         raise FileNotFoundError(f"{MANIFEST} is missing; build it with `make manifest`")
-    folders = " ".join(f"fqn:mlplat.{stage}.{team.name}" for stage in _STAGES.values())
+    folders = " ".join(f"fqn:mlplat.{stage}.{team.name}" for stage in DBT_STAGES.values())
 
     @dbt_assets(
         manifest=MANIFEST,
@@ -80,15 +89,44 @@ def dbt_team(team: Team, catalogue: Catalogue) -> dg.AssetsDefinition:
         install_extensions()
         # Events wait until dbt has ended: it holds the writer's lock that digesting needs.
         with lake.lock(), _window_in_environment(settings, *window(context)):
-            events = list(dbt.cli(["build"], context=context).stream())
-        for asset_key in sorted(context.selected_asset_keys):
-            stage, name, view = asset_key.path
-            if stage in ("features", "labels"):
-                totals = record(lake, table(stage, name, view), window(context), context.run.run_id)
-                context.add_asset_metadata(totals, asset_key)
+            dbt_run = dbt.cli(["build"], context=context, raise_on_error=False)
+            events = list(dbt_run.stream())
+        for event in events:
+            if isinstance(event, dg.Output):
+                _report(context, lake, catalogue, dbt_run, event)
         yield from events
+        # Raised after the events: that a test failed must be on record for those who wait for it.
+        if error := dbt_run.get_error():
+            raise error
 
     return models
+
+
+def _report(
+    context: dg.AssetExecutionContext,
+    lake: Lake,
+    catalogue: Catalogue,
+    dbt_run: DbtCliInvocation,
+    built: dg.Output,
+) -> None:
+    """Record what dbt built: its days' digests, its definition, where its columns come from."""
+    asset_key = context.asset_key_for_output(built.output_name)
+    stage, team, name = asset_key.path
+    table_name = table(stage, team, name)  # type: ignore[arg-type]
+    metadata: dict[str, dg.MetadataValue] = {}
+    if stage in ("features", "labels"):
+        metadata = record(lake, table_name, window(context), context.run.run_id)
+    view = catalogue.views.get(f"{team}.{name}") if stage == "features" else None
+    if view is not None:
+        record_definition(lake, view, context.run.run_id)
+    if view is not None and view.spec.aggregates is not None:
+        lineage = of_aggregates(view.spec, view.spec.aggregates)
+    else:
+        node = dbt_run.manifest["nodes"][str(built.metadata["unique_id"].value)]
+        path = node["original_file_path"]
+        compiled = dbt_run.target_path / "compiled" / node["package_name"] / path
+        lineage = of_model(lake, table_name, DBT_PROJECT, DBT_PROJECT / path, compiled)
+    context.add_asset_metadata(metadata | lineage.metadata(), asset_key)
 
 
 def dbt_resource() -> DbtCliResource:

@@ -69,8 +69,15 @@ def input_columns(
     return columns
 
 
-def write_artefact(folder: Path, fitted: "Fitted", card: Mapping[str, object]) -> Path:
-    """Writes weights, graph, preprocessing and card into `folder`, made if need be.
+def write_artefact(
+    folder: Path,
+    fitted: "Fitted",
+    card: Mapping[str, object],
+    sources: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Writes weights, graph, preprocessing, card and sources into `folder`, made if need be.
+
+    `sources` are the files of on-demand views, by their name in the folder.
 
     The same fitted network and card give the same bytes.
 
@@ -92,6 +99,9 @@ def write_artefact(folder: Path, fitted: "Fitted", card: Mapping[str, object]) -
     for name, content, ordered in ((PREPROCESSING, inputs, False), (CARD, card, True)):
         text = json.dumps(content, indent=1, sort_keys=ordered, allow_nan=False, ensure_ascii=False)
         (folder / name).write_text(text + "\n", encoding="utf-8")
+    for name, source in (sources or {}).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(source)
     return folder
 
 

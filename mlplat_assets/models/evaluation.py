@@ -9,9 +9,12 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from bentos.model_server.card import read_card
+from bentos.model_server.on_demand import load_functions
 from bentos.model_server.predictor import Predictor
 from mlplat_assets.automation import follow
 from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.features.on_demand import with_on_demand
 from mlplat_assets.keys import group, key
 from mlplat_assets.metrics import score
 from mlplat_assets.models.artefact import input_columns
@@ -92,8 +95,19 @@ def evaluation(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDef
 
 
 def predict_rows(artifacts: ArtifactStore, artifact_digest: str, rows: pl.DataFrame) -> np.ndarray:
-    """Predictions [n] of a stored artefact, by the code that serves it."""
-    predictor = Predictor.load(artifacts.get_folder(artifact_digest), threads=2)
+    """Predictions [n] of a stored artefact, by the code that serves it.
+
+    On-demand features are computed again by the artefact's own functions: a champion keeps the
+    ones that it was trained with, whatever the candidate's training set holds.
+
+    Raises:
+        OnDemandFailed: A function fails, or takes an input that the rows do not hold.
+    """
+    folder = artifacts.get_folder(artifact_digest)
+    predictor = Predictor.load(folder, threads=2)
+    functions = load_functions(read_card(predictor.card, predictor.columns).on_demand, folder)
+    if functions:
+        rows = pl.DataFrame(with_on_demand(rows.to_arrow(), functions))
     return predictor.predict(input_columns(rows, dict(predictor.preprocessing)))
 
 

@@ -3,29 +3,39 @@
 from dataclasses import asdict, dataclass
 
 from mlplat_assets.discovery import Catalogue, Declared
-from mlplat_assets.references import ModelFeature, resolve_features, resolve_label
-from mlplat_assets.spec import FeatureView, Field, Label, ModelSpec
+from mlplat_assets.references import (
+    AnyFeature,
+    ModelFeature,
+    OnDemandFeature,
+    resolve_features,
+    resolve_label,
+    stored_features,
+)
+from mlplat_assets.spec import CATEGORICAL, NUMERIC, FeatureView, Field, Label, ModelSpec
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInputs:
     """What a model learns from: its label table and every input column.
 
-    `numeric` and `categorical` are the model's columns in order; `entities` are the keys that a
-    request must carry.
+    `features` are those of views, on-demand ones too; `numeric` and `categorical` are the model's
+    columns in order; `entities` are the keys that a request must carry.
     """
 
     label_table: Declared[Label]
     label: str
-    features: list[ModelFeature]
+    features: list[AnyFeature]
     entities: list[Field]
     numeric: list[str]
     categorical: list[str]
 
     def views(self) -> dict[str, tuple[Declared[FeatureView], list[str]]]:
-        """Each view used, by full name, with the features wanted of it, in request order."""
+        """Each stored view to read, by full name, with the features wanted of it, in order.
+
+        What on-demand views take is among them.
+        """
         used: dict[str, tuple[Declared[FeatureView], list[str]]] = {}
-        for feature in self.features:
+        for feature in stored_features(self.features):
             names = used.setdefault(feature.view.full_name, (feature.view, []))[1]
             names.append(feature.feature.name)
         return used
@@ -40,12 +50,18 @@ def model_inputs(model: Declared[ModelSpec], catalogue: Catalogue) -> ModelInput
     spec = model.spec
     label = resolve_label(model, catalogue)
     features = resolve_features(model, catalogue)
-    keys = {key.name: key for feature in features for key in feature.view.spec.entities}
+    keys = {key.name: key for f in stored_features(features) for key in f.view.spec.entities}
+    asked = {
+        field.name
+        for feature in features
+        if isinstance(feature, OnDemandFeature)
+        for field in feature.view.spec.request
+    }
     described = {field.name: field for field in label.table.spec.columns}
     entities = [
         keys.get(name, described[name])
         for name in label.table.spec.entities
-        if name in keys or name in spec.entity_features
+        if name in keys or name in spec.entity_features or name in asked
     ]
     typed = [(name, described[name].dtype) for name in spec.entity_features]
     typed += [(field.name, field.dtype) for field in spec.context]
@@ -55,8 +71,8 @@ def model_inputs(model: Declared[ModelSpec], catalogue: Catalogue) -> ModelInput
         label=label.column,
         features=features,
         entities=entities,
-        numeric=[name for name, dtype in typed if dtype in ("float", "int")],
-        categorical=[name for name, dtype in typed if dtype in ("string", "bool")],
+        numeric=[name for name, dtype in typed if dtype in NUMERIC],
+        categorical=[name for name, dtype in typed if dtype in CATEGORICAL],
     )
 
 
@@ -75,6 +91,7 @@ def serving_schema(model: Declared[ModelSpec], inputs: ModelInputs) -> dict[str,
                 "dtype": feature.feature.dtype,
             }
             for feature in inputs.features
+            if isinstance(feature, ModelFeature)
         ],
         "views": [
             {

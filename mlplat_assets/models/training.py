@@ -55,7 +55,9 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
             )
             lineage = _lineage(model, manifest, fitted, context, settings)
             lineage["duration_seconds"] = round(time.monotonic() - started, 1)
-            digest = _package(model, inputs, parts, fitted, lineage, artifacts, Path(scratch))
+            digest = _package(
+                model, inputs, manifest, parts, fitted, lineage, artifacts, Path(scratch)
+            )
         return dg.MaterializeResult(
             metadata={
                 "artifact_digest": digest,
@@ -75,7 +77,10 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
 
 def read_manifest(artifacts: ArtifactStore, handed: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest of a frozen training set, digest verified."""
-    return json.loads(artifacts.get_bytes(handed["manifest_digest"]))
+    # Sets frozen by 0.1.0 name neither.
+    return {"views": {}, "on_demand": []} | json.loads(
+        artifacts.get_bytes(handed["manifest_digest"])
+    )
 
 
 def read_split(
@@ -118,6 +123,7 @@ def train(
 def _package(
     model: Declared[ModelSpec],
     inputs: ModelInputs,
+    manifest: Mapping[str, Any],
     parts: Split,
     fitted: "Fitted",
     lineage: dict[str, Any],
@@ -136,6 +142,7 @@ def _package(
         "model": model.full_name,
         "task": model.spec.task,
         **serving_schema(model, inputs),
+        "on_demand": manifest["on_demand"],
         "profile": reference_profile(
             parts.train.select(columns),
             parts.train["event_timestamp"].dt.date(),
@@ -154,7 +161,8 @@ def _package(
             "epochs": fitted.epochs,
         },
     }
-    return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card))
+    sources = {e["source"]: artifacts.get_bytes(e["digest"]) for e in manifest["on_demand"]}
+    return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card, sources))
 
 
 def _lineage(
@@ -170,6 +178,8 @@ def _lineage(
         **{name: manifest[name] for name in ("training_set_digest", "lake_snapshot", "as_of")},
         "partitions": manifest["partitions"],
         "definitions_digest": manifest["definitions_digest"],
+        "views": manifest["views"],
+        "on_demand": {entry["view"]: entry["digest"] for entry in manifest["on_demand"]},
         "trainer": model.spec.trainer,
         "hyperparameters": fitted.hyperparameters,
         "seed": model.spec.seed,

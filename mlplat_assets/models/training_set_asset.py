@@ -3,10 +3,12 @@
 import io
 
 import dagster as dg
+import msgspec
 import pyarrow.parquet as pq
 
 from mlplat_assets.automation import retrain_when
 from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.features.view_versions import view_digest
 from mlplat_assets.keys import group, key
 from mlplat_assets.models.inputs import model_inputs
 from mlplat_assets.models.training_sets import LABEL, build, definitions_digest
@@ -64,7 +66,11 @@ def training_set(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsD
             "lake_snapshot": made.lake_snapshot,
             "partitions": made.partitions,
             "definitions_digest": definitions_digest(model, inputs),
+            "views": {view.full_name: view_digest(view) for view in views},
+            "on_demand": msgspec.to_builtins(made.on_demand),
         }
+        for source in made.sources.values():
+            artifacts.put_bytes(source)  # kept under the digest that its entry names
         units = made.rows["unit_id"]
         complete = made.rows.num_rows > 0 and made.rows[LABEL].null_count == 0
         repeated = made.rows.num_rows - len(units.unique())

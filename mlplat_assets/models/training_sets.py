@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-import duckdb
 import polars as pl
 import pyarrow as pa
 
+from bentos.model_server.card import OnDemandEntry
 from mlplat_assets.discovery import Declared
+from mlplat_assets.features.historical import LakeSnapshot, lake_at, span_of, view_frame
+from mlplat_assets.features.on_demand import read_functions, with_on_demand
 from mlplat_assets.features.point_in_time import ViewFrame, point_in_time_join
 from mlplat_assets.keys import table
 from mlplat_assets.models.inputs import ModelInputs
+from mlplat_assets.references import stored_features
 from mlplat_assets.spec import FeatureView, ModelSpec
 from resources.digests import digest
 from resources.lake import VERSIONS, Lake
@@ -24,7 +27,9 @@ class TrainingSet:
     """The frozen rows and where they came from.
 
     Rows carry `unit_id`, `event_timestamp` (UTC), the entity keys, the context, every input column
-    and `label`; `as_of` is the end (exclusive) of what was known when it was built.
+    and `label`, and the stored inputs of on-demand views, so that those can be computed again;
+    `as_of` is the end (exclusive) of what was known when it was built. `sources` are the files of
+    the `on_demand` entries as they ran, by view.
     """
 
     rows: pa.Table
@@ -32,6 +37,8 @@ class TrainingSet:
     lake_snapshot: int
     partitions: list[dict[str, object]]
     leaks: int
+    on_demand: list[OnDemandEntry]
+    sources: dict[str, bytes]
 
 
 def build(model: Declared[ModelSpec], inputs: ModelInputs, lake: Lake) -> TrainingSet:
@@ -39,43 +46,50 @@ def build(model: Declared[ModelSpec], inputs: ModelInputs, lake: Lake) -> Traini
 
     Raises:
         LookupError: No label partition has been materialised.
+        OnDemandFailed: An on-demand view cannot be computed, or not row by row.
     """
-    with lake.connect() as connection:
-        connection.execute("begin")  # every read below sees the same snapshot
-        snapshot = connection.execute(
-            "select max(snapshot_id) from ducklake_snapshots('lake')"
-        ).fetchall()[0][0]
+    with lake_at(lake) as at:
         label_table = table("labels", inputs.label_table.team, inputs.label_table.name)
-        as_of = _as_of(connection, label_table)
+        as_of = _as_of(at, label_table)
         first = _first_decision(model.spec, as_of)
-        labels = _labels(connection, model.spec, inputs, label_table, first, as_of)
+        labels = _labels(at, model.spec, inputs, label_table, first, as_of)
+        span = span_of(labels, "event_timestamp")
         views = [
-            _view_frame(connection, view, names, first, as_of)
+            view_frame(at, view, names, span, last_day=as_of.date())
             for view, names in inputs.views().values()
         ]
         partitions = [
-            _partitions_used(connection, name, first - _reach(view), as_of)
+            _partitions_used(at, name, first - _reach(view), as_of)
             for name, view in _tables(inputs).items()
         ]
-    joined = point_in_time_join(labels, views, full_feature_names=True, provenance=True)
+        joined = point_in_time_join(labels, views, full_feature_names=True, provenance=True)
     rows, leaks = _without_provenance(joined, views)
+    functions, sources = read_functions(inputs.features)
     return TrainingSet(
-        rows=rows, as_of=as_of, lake_snapshot=snapshot, partitions=partitions, leaks=leaks
+        rows=with_on_demand(rows, functions),
+        as_of=as_of,
+        lake_snapshot=at.id,
+        partitions=partitions,
+        leaks=leaks,
+        on_demand=[function.entry for function in functions],
+        sources=sources,
     )
 
 
 def definitions_digest(model: Declared[ModelSpec], inputs: ModelInputs) -> str:
     """Identifies the definitions behind a training set: the files that declare and compute it."""
-    files = {model.file, inputs.label_table.file, *(f.view.file for f in inputs.features)}
+    views = [feature.view for feature in (*inputs.features, *stored_features(inputs.features))]
+    files = {model.file, inputs.label_table.file, *(view.file for view in views)}
     sources = files | {file.with_suffix(".sql") for file in files if file.suffix == ".yml"}
     return digest({file.name: file.read_text() for file in sources})
 
 
-def _as_of(connection: duckdb.DuckDBPyConnection, label_table: str) -> datetime:
-    newest: date | None = connection.execute(
-        f"select max(partition_day) from {VERSIONS} where table_name = ? and row_count > 0",
+def _as_of(at: LakeSnapshot, label_table: str) -> datetime:
+    newest: date | None = at.read(
+        f"""select max(partition_day) as newest from {at.table(VERSIONS)}
+            where table_name = ? and row_count > 0""",
         [label_table],
-    ).fetchall()[0][0]
+    )["newest"][0].as_py()
     if newest is None:
         raise LookupError(f"{label_table} has no partition; materialise its asset first")
     return datetime.combine(newest, datetime.min.time()) + timedelta(days=1)
@@ -89,7 +103,7 @@ def _first_decision(spec: ModelSpec, as_of: datetime) -> datetime:
 
 
 def _labels(
-    connection: duckdb.DuckDBPyConnection,
+    at: LakeSnapshot,
     spec: ModelSpec,
     inputs: ModelInputs,
     label_table: str,
@@ -98,39 +112,13 @@ def _labels(
 ) -> pa.Table:
     label = inputs.label_table.spec
     columns = [*label.entities, *(field.name for field in spec.context)]
-    return connection.execute(
+    return at.read(
         f"""select {label.unit} as {UNIT}, event_timestamp, {", ".join(columns)},
                    {inputs.label} as {LABEL}
-            from {label_table}
+            from {at.table(label_table)}
             where event_timestamp >= ? and created_timestamp < ? and {inputs.label} is not null
             order by event_timestamp, {label.unit}""",
         [first, as_of],
-    ).to_arrow_table()
-
-
-def _view_frame(
-    connection: duckdb.DuckDBPyConnection,
-    view: Declared[FeatureView],
-    names: list[str],
-    first: datetime,
-    as_of: datetime,
-) -> ViewFrame:
-    keys = tuple(entity.name for entity in view.spec.entities)
-    columns = ", ".join([*keys, "event_timestamp", "created_timestamp", *names])
-    frame = connection.execute(
-        f"""select {columns} from {table("features", view.team, view.name)}
-            where partition_day between ?::date and ?::date""",
-        [first - _reach(view), as_of],
-    ).to_arrow_table()
-    return ViewFrame(
-        name=view.full_name,
-        frame=frame,
-        keys=keys,
-        features=tuple(names),
-        event_timestamp="event_timestamp",
-        created_timestamp="created_timestamp",
-        ttl=view.spec.ttl,
-        landing_delay=view.spec.landing_delay,
     )
 
 
@@ -150,21 +138,22 @@ def _tables(inputs: ModelInputs) -> dict[str, Declared[FeatureView] | None]:
 
 
 def _partitions_used(
-    connection: duckdb.DuckDBPyConnection, name: str, first: datetime, as_of: datetime
+    at: LakeSnapshot, name: str, first: datetime, as_of: datetime
 ) -> dict[str, object]:
     """First and last day that could have been read, how many, and a digest over their digests."""
-    days = connection.execute(
-        f"""select partition_day, arg_max(digest, recorded_at) from {VERSIONS}
+    found = at.read(
+        f"""select partition_day, arg_max(digest, recorded_at) as digest from {at.table(VERSIONS)}
             where table_name = ? and partition_day between ?::date and ?::date
             group by 1 order by 1""",
         [name, first, as_of],
-    ).fetchall()
+    ).to_pydict()
+    days = [day.isoformat() for day in found["partition_day"]]
     return {
         "table": name,
-        "first": days[0][0].isoformat() if days else None,
-        "last": days[-1][0].isoformat() if days else None,
+        "first": days[0] if days else None,
+        "last": days[-1] if days else None,
         "days": len(days),
-        "digest": digest([[day.isoformat(), version] for day, version in days]),
+        "digest": digest([list(pair) for pair in zip(days, found["digest"], strict=True)]),
     }
 
 

@@ -1,46 +1,24 @@
 """Why one prediction is what it is: the version, the people, the code and the data behind it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from mlplat_assets.keys import table
-from resources.lake import VERSIONS, Lake
+from mlplat_assets.monitoring.features_read import (
+    Computed,
+    Scalar,
+    ViewRead,
+    computed_values,
+    views_read,
+)
+from resources.lake import Lake
 from resources.registry.reader import RegistryReader
 from resources.registry.records import Version
-
-Scalar = bool | int | float | str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ViewRead:
-    """What one feature view gave to a prediction.
-
-    Attributes:
-        view: `team.name`.
-        event_timestamp: Event time (UTC) of the row that was read; None when there was none.
-        partition: The UTC day of the lake partition that the row came from.
-        digest: Content digest of that partition as recorded when the prediction was served;
-            None when none had been recorded by then.
-        snapshot: Lake snapshot at which that content was recorded.
-        changed_since: Whether the partition holds other content now.
-        values: Value of each feature, by the model's input column.
-        statuses: Status of each value, by the same column.
-    """
-
-    view: str
-    event_timestamp: datetime | None
-    partition: date | None
-    digest: str | None
-    snapshot: int | None
-    changed_since: bool
-    values: Mapping[str, Scalar]
-    statuses: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +56,7 @@ class Explanation:
     entities: Mapping[str, Scalar]
     context: Mapping[str, Scalar]
     views: Sequence[ViewRead]
+    computed: Sequence[Computed]
 
 
 def explain(
@@ -99,9 +78,10 @@ def explain(
         found = _prediction(connection, prediction_id)
         if found is None:
             raise _not_in_lake(prediction_id, journal)
-        views = _views(connection, found)
-    version = registry.version(found["model"], found["version"])
-    _require_same_artefact(found, version)
+        version = registry.version(found["model"], found["version"])
+        _require_same_artefact(found, version)
+        sources: Mapping[str, str] = version.lineage.get("on_demand", {})
+        views = views_read(connection, found, sources)
     served_at = _utc(found["served_at"])
     lineage = version.lineage
     return Explanation(
@@ -127,6 +107,7 @@ def explain(
         entities=json.loads(found["entities"]),
         context=json.loads(found["context"]),
         views=views,
+        computed=computed_values(found, sources),
     )
 
 
@@ -144,69 +125,6 @@ def _prediction(connection: duckdb.DuckDBPyConnection, prediction_id: str) -> di
     )
     found = connection.execute(rows, [prediction_id]).to_arrow_table().to_pylist()
     return found[0] if found else None
-
-
-def _views(
-    connection: duckdb.DuckDBPyConnection, prediction: Mapping[str, Any]
-) -> tuple[ViewRead, ...]:
-    times: dict[str, str | None] = json.loads(prediction["feature_times"])
-    partitions: dict[str, str | None] = json.loads(prediction["feature_partitions"])
-    days = {view: date.fromisoformat(day) for view, day in partitions.items() if day}
-    versions = _versions(connection, days)
-    values, statuses = (json.loads(prediction[name]) for name in ("features", "feature_status"))
-    reads: list[ViewRead] = []
-    for view, moment in times.items():
-        known = versions.get(view, [])
-        then = [v for v in known if v["recorded_at"] <= prediction["served_at"]]
-        columns = _columns_of(view, times, values)
-        reads.append(
-            ViewRead(
-                view=view,
-                event_timestamp=datetime.fromisoformat(moment).astimezone(UTC) if moment else None,
-                partition=days.get(view),
-                digest=then[-1]["digest"] if then else None,
-                snapshot=then[-1]["snapshot"] if then else None,
-                changed_since=bool(then) and then[-1]["digest"] != known[-1]["digest"],
-                values={name: values[name] for name in columns},
-                statuses={name: statuses[name] for name in columns},
-            )
-        )
-    return tuple(reads)
-
-
-def _versions(
-    connection: duckdb.DuckDBPyConnection, days: Mapping[str, date]
-) -> dict[str, list[dict[str, Any]]]:
-    """Recorded contents of one partition of each view, oldest first."""
-    recorded = connection.execute(
-        "select 1 from duckdb_tables() where database_name = 'lake' "
-        "and schema_name || '.' || table_name = ?",
-        [VERSIONS],
-    ).fetchall()
-    if not recorded or not days:
-        return {}
-    views = {table("features", *view.split(".", 1)): view for view in days}
-    rows = connection.execute(
-        f"""select table_name, digest, snapshot, recorded_at from {VERSIONS}
-            join (select unnest($1::varchar[]) as table_name, unnest($2::date[]) as partition_day)
-            using (table_name, partition_day) order by recorded_at, snapshot""",
-        [list(views), list(days.values())],
-    )
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in rows.to_arrow_table().to_pylist():
-        found.setdefault(views[row["table_name"]], []).append(row)
-    return found
-
-
-def _columns_of(view: str, views: Iterable[str], columns: Iterable[str]) -> list[str]:
-    """The columns `<view name>__<feature>` of a view; the longest view name that fits owns one."""
-    names = {other.split(".", 1)[1] for other in views}
-    mine = view.split(".", 1)[1]
-
-    def owner(column: str) -> str:
-        return max((name for name in names if column.startswith(f"{name}__")), key=len, default="")
-
-    return [column for column in columns if owner(column) == mine]
 
 
 def _require_same_artefact(prediction: Mapping[str, Any], version: Version) -> None:

@@ -1,6 +1,8 @@
 """Bentos built from artefacts."""
 
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -20,17 +22,31 @@ def test_a_bento_holds_the_artefact_and_the_serving_code_only(tmp_path: Path) ->
     bento = build(write_artefact(tmp_path / "artefact", bias=0.0), tmp_path / "bentoml")
     source = bento / "src"
     assert {path.name for path in source.iterdir()} == {
-        "artefact", "bento.json", "bentofile.yaml", "bentos", "resources",
+        "artefact", "bento.json", "bentofile.yaml", "bentos", "mlplat_assets", "resources",
     }  # fmt: skip
     code = {path.relative_to(source).as_posix() for path in source.rglob("*.py")}
     assert "bentos/model_server/service.py" in code
     assert "resources/registry/registry.py" in code
-    for path in code:
+    # What the sources of on-demand views import.
+    spec = {"mlplat_assets/__init__.py", "mlplat_assets/spec.py"}
+    assert {path for path in code if path.startswith("mlplat_assets/")} == spec
+    for path in code - spec:
         imported = re.findall(r"^\s*(?:import|from) (\w+)", (source / path).read_text(), re.M)
         assert not {"dagster", "duckdb", "mlplat_assets"} & set(imported), path
     requirements = (bento / "env" / "python" / "requirements.txt").read_text()
     assert "onnxruntime==" in requirements
     assert "dagster" not in requirements
+
+
+def test_the_spec_in_a_bento_needs_the_standard_library_only(tmp_path: Path) -> None:
+    bento = build(write_artefact(tmp_path / "artefact", bias=0.0), tmp_path / "bentoml")
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import mlplat_assets.spec as spec; "
+        "assert spec.__file__.startswith(sys.argv[1]), spec.__file__"
+    )
+    # Isolated and without site-packages: neither this checkout nor a library is to be found.
+    command = [sys.executable, "-I", "-S", "-c", program, str(bento / "src")]
+    subprocess.run(command, check=True, cwd=tmp_path)
 
 
 def test_building_again_changes_nothing_and_another_artefact_is_refused(tmp_path: Path) -> None:

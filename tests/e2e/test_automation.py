@@ -29,10 +29,11 @@ class Ticks:
         upstream: dg.AssetsDefinition,
         watched: dg.AssetsDefinition,
         instance: dg.DagsterInstance,
+        *others: dg.AssetsDefinition,
     ) -> None:
         self.upstream = upstream
         self.instance = instance
-        self.definitions = dg.Definitions(assets=[watched, upstream], resources=RESOURCES)
+        self.definitions = dg.Definitions(assets=[watched, upstream, *others], resources=RESOURCES)
         self.key = watched.key
         self.cursor: Any = None
 
@@ -49,16 +50,21 @@ class Ticks:
 
     def upstream_ran(self, passes: bool, day: str | None = None) -> None:
         """Materialise the upstream; its check ends as told."""
-        config = dg.RunConfig({self.upstream.op.name: Verdict(passes=passes)})
-        ran = dg.materialize(
-            [self.upstream],
-            instance=self.instance,
-            run_config=config,
-            partition_key=day,
-            raise_on_error=False,
-        )
-        results = [check.passed for check in ran.get_asset_check_evaluations()]
-        assert results == [passes]
+        run_stand_in(self.upstream, self.instance, passes, day)
+
+
+def run_stand_in(
+    asset: dg.AssetsDefinition, instance: dg.DagsterInstance, passes: bool, day: str | None = None
+) -> None:
+    """Materialise a stand-in; its check ends as told."""
+    ran = dg.materialize(
+        [asset],
+        instance=instance,
+        run_config=dg.RunConfig({asset.op.name: Verdict(passes=passes)}),
+        partition_key=day,
+        raise_on_error=False,
+    )
+    assert [check.passed for check in ran.get_asset_check_evaluations()] == [passes]
 
 
 class Verdict(dg.Config):
@@ -138,3 +144,20 @@ def test_retraining_is_requested_once_each_time_the_drift_check_begins_to_fail(
     assert not ticks.requested()
     ticks.upstream_ran(passes=False, day="2013-12-14")
     assert ticks.requested(), "it began to fail again"
+
+
+def test_retraining_waits_while_a_blocking_check_of_a_feature_table_fails(
+    instance: dg.DagsterInstance,
+) -> None:
+    drift = stand_in(key("drift", *NAMES), "within_tolerance", blocking=False, partitioned=True)
+    view = key("features", MODEL.team, "weather")
+    weather = stand_in(view, "meets_contract", blocking=True, partitioned=True)
+    ticks = Ticks(drift, training_set(MODEL, catalogue()), instance, weather)
+    assert not ticks.requested()
+    run_stand_in(weather, instance, passes=False, day="2013-12-08")
+    ticks.upstream_ran(passes=False, day="2013-12-08")
+    assert not ticks.requested(), "the drift may be nothing but bad rows"
+    assert not ticks.requested()
+    run_stand_in(weather, instance, passes=True, day="2013-12-08")
+    assert ticks.requested(), "the rows were put right and the drift is still there"
+    assert not ticks.requested()

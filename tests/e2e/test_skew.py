@@ -1,5 +1,6 @@
 """What the service reads online is what training read from the lake, value for value."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ from bentos.model_server.journal import Journal, read_segments
 from bentos.model_server.routing import Routing, Target
 from mlplat_assets.demo.plan import Days
 from mlplat_assets.demo.replay import Arrivals, requests
+from mlplat_assets.monitoring.predictions import ingest
+from mlplat_assets.monitoring.skew import SkewReport, audit
 from resources.online_store import online_store
 from tests.small_world import ARRIVAL, DEPARTURE, World
 
 pytestmark = pytest.mark.xdist_group("world")
 REPLAYED = Days(first=date(2013, 2, 7), last=date(2013, 2, 9))  # a snow storm closes the airports
 DECISIONS = 300
+SERVED = Days(first=date(2013, 2, 5), last=date(2013, 2, 5))
 
 
 @pytest.mark.parametrize("name", [ARRIVAL, DEPARTURE])
@@ -46,6 +50,44 @@ def test_served_inputs_equal_the_training_rows_of_the_same_flights(
         assert {column: row[column] for column in vector} == vector, record["feature_times"]
         absent += list(vector.values()).count(None)
     assert absent > 0, "missing values are among what was compared"
+
+
+def test_the_audit_finds_every_value_exact_and_names_the_view_that_was_served_stale(
+    world: World, tmp_path: Path
+) -> None:
+    def audited(name: str, stale: tuple[str, ...]) -> SkewReport:
+        """Serve a day with some views stopped at its noon, and audit what was logged."""
+        model, _ = world.model(DEPARTURE)
+        model = replace(model, name=name)  # a table of its own: other tests count predictions
+        serve(world, tmp_path / name, stale)
+        ingest(world.lake, tmp_path / name / "journal", f"predictions.flights__{name}")
+        return audit(world.lake, model, world.catalogue, DECISIONS)
+
+    honest = audited("audited", stale=())
+    assert honest.predictions == DECISIONS and honest.exact
+    assert {one.match_rate for one in honest.features} == {1.0}
+    frozen = audited("audited_frozen", stale=("flights.weather",))
+    wrong = {one.feature.split("__")[0] for one in frozen.features if one.match_rate < 1}
+    assert wrong == {"weather"}
+    reasons = {reason for one in frozen.features for reason in one.reasons}
+    assert reasons == {"stale"}
+
+
+def serve(world: World, folder: Path, stale: tuple[str, ...]) -> None:
+    model, inputs = world.model(DEPARTURE)
+    views = [view for view, _ in inputs.views().values()]
+    store = online_store(f"sqlite:///{folder / 'online.sqlite'}")
+    endpoint = in_process(world, DEPARTURE, store, folder)
+    fresh = Arrivals(world.lake, [v for v in views if v.full_name not in stale], SERVED)
+    frozen = Arrivals(world.lake, [v for v in views if v.full_name in stale], SERVED)
+    noon = datetime(2013, 2, 5, 12, tzinfo=UTC)
+    for moment, bodies in requests(world.lake, model, inputs, SERVED):
+        fresh.release(store, moment)
+        if moment <= noon:
+            frozen.release(store, moment)
+        for body in bodies:
+            assert endpoint.answer(body).status == 200
+    store.close()
 
 
 def in_process(world: World, name: str, store: Any, folder: Path) -> Endpoint:

@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from resources.online_store import OnlineStore, OnlineStoreUnavailable, online_store
 from resources.registry.registry import Registry, registry
-from tests.services import postgres_server, unavailable
+from tests.services import postgres_server, redis_url, unavailable
 
 
 class Clock:
@@ -59,3 +60,41 @@ def store(registry_url: str, clock: Clock) -> Registry:
     store = registry(registry_url, clock)
     store.migrate()
     return store
+
+
+@pytest.fixture
+def view() -> str:
+    """A view name of this test alone, since the Redis is shared."""
+    return f"flights.weather_{uuid4().hex}"
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def online_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an online store on each backend, a real Redis included."""
+    return (
+        request.getfixturevalue("redis")
+        if request.param == "redis"
+        else (f"sqlite:///{tmp_path / 'online.sqlite'}")
+    )
+
+
+@pytest.fixture
+def redis(view: str) -> Iterator[str]:
+    """The URL of the Redis, which must be there where services are required."""
+    url = redis_url()
+    store = online_store(url)
+    try:
+        store.count(view)
+    except OnlineStoreUnavailable as error:
+        unavailable(f"Redis is not reachable at {url}: {error}")
+    yield url
+    store.clear(view)
+    store.close()
+
+
+@pytest.fixture
+def online(online_url: str) -> Iterator[OnlineStore]:
+    """The online store on each backend."""
+    store = online_store(online_url)
+    yield store
+    store.close()

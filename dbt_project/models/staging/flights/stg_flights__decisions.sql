@@ -22,7 +22,7 @@ decided as (
         distance,
         date_diff('minute', scheduled_departure, scheduled_arrival) as scheduled_minutes,
         local_hour,
-        weekday,
+        weekday::bigint as weekday,
 
         partition_day
     from schedule

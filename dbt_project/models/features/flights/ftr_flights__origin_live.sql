@@ -1,0 +1,1 @@
+{{ windowed_aggregates(source('flights', 'departures')) }}

@@ -1,0 +1,107 @@
+"""What is wrong with the fields, tags and spans of a declaration, whatever it declares."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import get_args
+
+from mlplat_assets.discovery import Catalogue, DeclarationError, Declared
+from mlplat_assets.spec import NUMERIC, DType, FeatureView, Field
+
+RESERVED = ("event_timestamp", "created_timestamp", "partition_day")
+
+
+def check_fields_of_all(declared: Catalogue) -> None:
+    """Refuse the first declaration, by kind and name, with a field, tag or span that is wrong.
+
+    Raises:
+        DeclarationError: Naming the file, the field and the remedy.
+    """
+    for source in declared.sources.values():
+        check_fields(source, columns=source.spec.columns)
+    for view in declared.views.values():
+        check_view(view)
+    for derived in declared.on_demand.values():
+        check_fields(derived, request=derived.spec.request, features=derived.spec.features)
+        check_tags(derived, derived.spec.tags)
+    for service in declared.services.values():
+        check_tags(service, service.spec.tags)
+    for model in declared.models.values():
+        check_fields(model, context=model.spec.context)
+
+
+def check_fields(declared: Declared, **fields: tuple[Field, ...]) -> None:
+    """Refuse fields that no value could satisfy, by the attribute that holds them.
+
+    Raises:
+        DeclarationError: Naming the file, the field and the remedy.
+    """
+    seen: set[str] = set()
+    for where, found in fields.items():
+        for field in found:
+            problem = _of_field(field)
+            if field.name in seen:
+                problem = "name", f"{field.name!r} is declared twice", "Rename one of them."
+            seen.add(field.name)
+            if problem is not None:
+                what, fact, remedy = problem
+                raise DeclarationError(declared.file, f"{where}.{field.name}.{what}", fact, remedy)
+
+
+def check_view(view: Declared[FeatureView]) -> None:
+    """Refuse a feature view whose columns, spans or tags cannot be meant.
+
+    Raises:
+        DeclarationError: Naming the file, the attribute and the remedy.
+    """
+    spec = view.spec
+    check_fields(view, entities=spec.entities, features=spec.features)
+    check_tags(view, spec.tags)
+    for field in (*spec.entities, *spec.features):
+        if field.name in RESERVED:
+            raise DeclarationError(
+                view.file, f"features.{field.name}", "is a column of every view", "Rename it."
+            )
+    for where, span in (("ttl", spec.ttl), ("landing_delay", spec.landing_delay)):
+        if span is not None and span < timedelta(0):
+            raise DeclarationError(view.file, where, f"{span} is negative", "Give a span or none.")
+    if spec.freshness is not None and spec.freshness <= timedelta(0):
+        raise DeclarationError(
+            view.file,
+            "freshness",
+            f"{spec.freshness} is no age that an event could have",
+            "Give a span above zero, or leave it out.",
+        )
+
+
+def check_tags(declared: Declared, tags: Mapping[str, str]) -> None:
+    """Refuse tags that are not texts by name.
+
+    Raises:
+        DeclarationError: Naming the file and the tag.
+    """
+    for name, value in tags.items():
+        if not isinstance(name, str) or not isinstance(value, str) or not name:
+            raise DeclarationError(
+                declared.file, "tags", f"{name!r}: {value!r} is no text", "Quote name and value."
+            )
+
+
+def _of_field(field: Field) -> tuple[str, str, str] | None:
+    """What is wrong with one field: the attribute, the fact, the remedy."""
+    low, high, rate = field.minimum, field.maximum, field.max_null_rate
+    if field.dtype not in get_args(DType):
+        known = ", ".join(get_args(DType))
+        return "dtype", f"{field.dtype!r} is unknown", f"Use one of {known}."
+    if (low is not None or high is not None) and field.dtype not in NUMERIC:
+        return (
+            "minimum",
+            f"{field.dtype} has no range",
+            "Leave minimum and maximum out.",
+        )
+    if low is not None and high is not None and low > high:
+        return "minimum", f"{low} is above the maximum {high}", "Swap or correct them."
+    if field.allowed and field.dtype != "string":
+        return "allowed", f"{field.dtype} has no list of values", "Leave it out."
+    if rate is not None and not 0 <= rate <= 1:
+        return "max_null_rate", f"{rate} is no share", "Give a number from 0 to 1."
+    return None
