@@ -24,7 +24,7 @@ from bench.online_store_data import ENTITIES, VIEWS, write_views
 from bench.online_store_engines import Floor, Keys, Layouts, Ours, timed, timed_tasks
 from bench.online_store_report import Samples, report
 from bench.online_store_servers import Feast, redis_server
-from mlplat_assets.features.online_rows import online_rows
+from mlplat_assets.features.online.rows import online_rows
 from mlplat_assets.spec import FeatureView, Field
 from resources.online_rows import Packer, decode_key
 from resources.online_store import OnlineRow, OnlineStore, online_store

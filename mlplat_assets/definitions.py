@@ -6,10 +6,10 @@ import dagster as dg
 
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.discovery import Catalogue, Declared
-from mlplat_assets.features.freshness_check import freshness_checks
 from mlplat_assets.features.ingest import raw_table
-from mlplat_assets.features.online import online_view
+from mlplat_assets.features.online.assets import online_view
 from mlplat_assets.features.python_views import python_view
+from mlplat_assets.features.quality.freshness_check import freshness_checks
 from mlplat_assets.features.transform import dbt_resource, dbt_team
 from mlplat_assets.keys import Stage, group
 from mlplat_assets.models.decisions import champion_changed

@@ -22,7 +22,7 @@ from mlplat_assets.discovery import Catalogue
 from mlplat_assets.features.lookup import OnlineFeatures
 from mlplat_assets.features.selection import Selection, select_features
 from mlplat_assets.features.store import FeatureStore
-from mlplat_assets.features.stream_sources import InvalidRows, StreamedSource, streamed_sources
+from mlplat_assets.features.streaming.sources import InvalidRows, StreamedSource, streamed_sources
 from resources.event_stream import EventStream, EventStreamUnavailable, event_stream
 from resources.lake import lake_from
 from resources.online_store import OnlineStoreUnavailable, online_store

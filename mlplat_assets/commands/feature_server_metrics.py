@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from mlplat_assets.features.stream_consumer import GROUP
-from mlplat_assets.features.stream_sources import EPOCH, MICROSECOND, StreamedSource
+from mlplat_assets.features.streaming.consumer import GROUP
+from mlplat_assets.features.streaming.sources import EPOCH, MICROSECOND, StreamedSource
 from resources.event_stream import EventStream
 
 _EVENTS = {

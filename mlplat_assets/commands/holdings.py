@@ -7,7 +7,7 @@ from datetime import date, datetime
 from mlplat_assets.commands.stores import NotThereYet, opened_lake
 from mlplat_assets.discovery import Catalogue
 from mlplat_assets.features.column_lineage import ColumnLineage, known_lineage
-from mlplat_assets.features.freshness import Freshness, freshness
+from mlplat_assets.features.quality.freshness import Freshness, freshness
 from mlplat_assets.features.view_versions import definitions_seen
 from resources.lake import VERSIONS, Lake
 from resources.settings import Settings

@@ -15,9 +15,9 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from mlplat_assets.catalogue import catalogue
-from mlplat_assets.features.stream_consumer import Stores, StreamConsumer
-from mlplat_assets.features.stream_reports import LandingReports, dagster_is_configured
-from mlplat_assets.features.stream_sources import StreamedSource, streamed_sources
+from mlplat_assets.features.streaming.consumer import Stores, StreamConsumer
+from mlplat_assets.features.streaming.reports import LandingReports, dagster_is_configured
+from mlplat_assets.features.streaming.sources import StreamedSource, streamed_sources
 from resources.event_stream import event_stream
 from resources.lake import lake_from
 from resources.online_store import online_store

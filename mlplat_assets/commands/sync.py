@@ -10,8 +10,8 @@ from mlplat_assets.catalogue import catalogue
 from mlplat_assets.commands.output import add, masked, table
 from mlplat_assets.commands.stores import StoreAway, opened_lake
 from mlplat_assets.discovery import Catalogue, Declared
-from mlplat_assets.features.online_comparison import compare
-from mlplat_assets.features.online_sync import OnlineSync, exclusively
+from mlplat_assets.features.online.comparison import compare
+from mlplat_assets.features.online.sync import OnlineSync, exclusively
 from mlplat_assets.spec import FeatureView
 from resources.online_store import OnlineStoreUnavailable, online_store
 from resources.settings import Settings

@@ -9,7 +9,7 @@ import polars as pl
 
 from mlplat_assets.discovery import Declared
 from mlplat_assets.features.frames import EagerFrame
-from mlplat_assets.features.online_rows import latest_rows
+from mlplat_assets.features.online.rows import latest_rows
 from mlplat_assets.features.pushed_rows import checked_rows, grain, lake_rows
 from mlplat_assets.keys import table
 from mlplat_assets.spec import FeatureView

@@ -4,9 +4,9 @@ import dagster as dg
 import polars as pl
 
 from mlplat_assets.discovery import Catalogue, Declared
-from mlplat_assets.features.contract_check import contract, contract_result, write_days
 from mlplat_assets.features.partition_report import column_schema, record
-from mlplat_assets.features.quality import violations
+from mlplat_assets.features.quality.contract import violations
+from mlplat_assets.features.quality.contract_check import contract, contract_result, write_days
 from mlplat_assets.features.view_versions import record_definition, view_digest
 from mlplat_assets.keys import group, key, table
 from mlplat_assets.partitions import SINGLE_RUN, daily, window

@@ -25,8 +25,8 @@ from rich.table import Table
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.demo.plan import Days
 from mlplat_assets.discovery import Catalogue
-from mlplat_assets.features.online_comparison import compare
-from mlplat_assets.features.online_sync import OnlineSync, Synced
+from mlplat_assets.features.online.comparison import compare
+from mlplat_assets.features.online.sync import OnlineSync, Synced
 from mlplat_assets.keys import key
 from resources.online_store import OnlineRow, OnlineStore, online_store
 from resources.settings import REPOSITORY, Settings

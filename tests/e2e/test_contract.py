@@ -12,7 +12,7 @@ import pytest
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.demo.plan import Days
 from mlplat_assets.discovery import Catalogue
-from mlplat_assets.features.quality import SchemaBroken, TableDiffers
+from mlplat_assets.features.quality.contract import SchemaBroken, TableDiffers
 from mlplat_assets.keys import Stage, key
 from mlplat_assets.spec import FeatureView, Field, Source
 from tests.small_world import World, in_environment, open_world, settings_of

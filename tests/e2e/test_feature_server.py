@@ -15,7 +15,7 @@ from resources.event_stream import EventStream, event_stream
 from resources.settings import Settings, from_environment
 from tests.bentos.servers import call
 from tests.e2e.streaming import Process, await_that, feature_server
-from tests.features.live_departures import SOURCE, VIEW, departure
+from tests.features.streaming.live_departures import SOURCE, VIEW, departure
 
 RECENT = "flights.origin_recent"
 VISIBLE_SECONDS = 1.0

@@ -15,7 +15,7 @@ import pytest
 from mlplat_assets.automation import online_when
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.definitions import AUTOMATED
-from mlplat_assets.features.online import online_view
+from mlplat_assets.features.online.assets import online_view
 from mlplat_assets.keys import key
 from mlplat_assets.partitions import SINGLE_RUN, daily
 from resources.dagster_bindings import RESOURCES

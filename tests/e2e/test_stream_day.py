@@ -16,14 +16,14 @@ import redis
 
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.features.manifest import DBT_PROJECT
-from mlplat_assets.features.stream_consumer import GROUP
+from mlplat_assets.features.streaming.consumer import GROUP
 from resources.event_stream import event_stream
 from resources.lake import Lake, lake_from
 from resources.online_store import ViewRequest, online_store
 from resources.settings import Settings, from_environment
 from tests.bentos.servers import call
 from tests.e2e.streaming import Process, await_that, feature_server
-from tests.features.live_departures import (
+from tests.features.streaming.live_departures import (
     RAW_TABLE,
     SOURCE,
     VIEW,

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from mlplat_assets.catalogue import catalogue
-from mlplat_assets.features.stream_sources import StreamedSource, streamed_sources
+from mlplat_assets.features.streaming.sources import StreamedSource, streamed_sources
 from mlplat_assets.keys import table
 
 VIEW = "flights.origin_live"

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from mlplat_assets.aggregates import WindowedAggregates
-from mlplat_assets.features.streaming_partials import Partial, Partials, Value
+from mlplat_assets.features.streaming.partials import Partial, Partials, Value
 
 MICROSECOND = timedelta(microseconds=1)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mlplat_assets.aggregates import WindowedAggregates
-from mlplat_assets.features.streaming_tiles import EntityTiles, Hops, ViewRow
+from mlplat_assets.features.streaming.tiles import EntityTiles, Hops, ViewRow
 
 _SWEEP = 3_600_000_000
 

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from mlplat_assets.features.stream_consumer import GROUP, Stores, StreamConsumer
-from mlplat_assets.features.stream_landing import Batch, land, landed
-from mlplat_assets.features.stream_sources import aggregates_of
+from mlplat_assets.features.streaming.consumer import GROUP, Stores, StreamConsumer
+from mlplat_assets.features.streaming.landing import Batch, land, landed
+from mlplat_assets.features.streaming.sources import aggregates_of
 from resources.event_stream import EventStream, event_stream
 from resources.lake import Lake, lake_from
 from resources.lake_digests import PartitionVersion
 from resources.online_store import FeatureValues, OnlineStore, ViewRequest, online_store
 from resources.settings import Settings, from_environment
-from tests.features.live_departures import (
+from tests.features.naive_aggregates import naive_rows
+from tests.features.streaming.live_departures import (
     RAW_TABLE,
     SOURCE,
     VIEW,
@@ -27,7 +28,6 @@ from tests.features.live_departures import (
     messages,
     source,
 )
-from tests.features.naive_aggregates import naive_rows
 
 END = datetime(2013, 1, 6, tzinfo=UTC)
 DAY = date(2013, 1, 5)

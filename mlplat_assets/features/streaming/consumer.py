@@ -20,9 +20,10 @@ from typing import TypeVar
 
 import duckdb
 
-from mlplat_assets.features.stream_landing import Batch, land, landed
-from mlplat_assets.features.stream_online import newest_rows
-from mlplat_assets.features.stream_sources import (
+from mlplat_assets.features.streaming.aggregates import Applied, SourceRow
+from mlplat_assets.features.streaming.landing import Batch, land, landed
+from mlplat_assets.features.streaming.online import newest_rows
+from mlplat_assets.features.streaming.sources import (
     EPOCH,
     MICROSECOND,
     InvalidRows,
@@ -30,8 +31,7 @@ from mlplat_assets.features.stream_sources import (
     aggregates_of,
     moment,
 )
-from mlplat_assets.features.streaming import Applied, SourceRow
-from mlplat_assets.features.streaming_tiles import ViewRow
+from mlplat_assets.features.streaming.tiles import ViewRow
 from resources.event_stream import EventStream, EventStreamUnavailable, Message
 from resources.lake import Lake
 from resources.lake_digests import PartitionVersion

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from mlplat_assets.discovery import Declared
-from mlplat_assets.features.online_rows import online_rows, view_columns
+from mlplat_assets.features.online.rows import online_rows, view_columns
 from mlplat_assets.keys import table
 from mlplat_assets.spec import FeatureView
 from resources.lake import Lake

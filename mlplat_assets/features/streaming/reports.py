@@ -10,7 +10,12 @@ import threading
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-from mlplat_assets.features.stream_sources import MICROSECOND, StreamedSource, aggregates_of, moment
+from mlplat_assets.features.streaming.sources import (
+    MICROSECOND,
+    StreamedSource,
+    aggregates_of,
+    moment,
+)
 from mlplat_assets.keys import Stage, key, table
 from resources.lake_digests import PartitionVersion
 from resources.settings import Settings

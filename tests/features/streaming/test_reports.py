@@ -7,10 +7,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mlplat_assets.features.stream_reports import LandingReports, days_touched
+from mlplat_assets.features.streaming.reports import LandingReports, days_touched
 from mlplat_assets.keys import key
 from resources.lake_digests import PartitionVersion
-from tests.features.live_departures import RAW_TABLE, VIEW_TABLE, at, source
+from tests.features.streaming.live_departures import RAW_TABLE, VIEW_TABLE, at, source
 
 RAW, VIEW = key("raw", "flights", "departures"), key("features", "flights", "origin_live")
 DAY = date(2013, 1, 5)

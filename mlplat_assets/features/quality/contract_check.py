@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from mlplat_assets.features.quality import Violation, conform, require_same_columns
+from mlplat_assets.features.quality.contract import Violation, conform, require_same_columns
 from resources.lake import Lake
 
 NAME = "meets_contract"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlplat_assets.features.quality import SchemaBroken, Violation, conform, violations
+from mlplat_assets.features.quality.contract import SchemaBroken, Violation, conform, violations
 from mlplat_assets.spec import Field
 
 DAY, NEXT = date(2024, 3, 1), date(2024, 3, 2)

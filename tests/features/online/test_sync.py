@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mlplat_assets.discovery import Declared
-from mlplat_assets.features.online_comparison import compare
-from mlplat_assets.features.online_sync import OnlineSync, Synced
+from mlplat_assets.features.online.comparison import compare
+from mlplat_assets.features.online.sync import OnlineSync, Synced
 from mlplat_assets.spec import FeatureView, Field
 from resources.lake import Lake
 from resources.online_store import (

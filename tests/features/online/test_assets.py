@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from mlplat_assets.discovery import Catalogue, Declared, Team
-from mlplat_assets.features.online import online_view
+from mlplat_assets.features.online.assets import online_view
 from mlplat_assets.keys import key
 from mlplat_assets.spec import FeatureView, Field
 from resources.lake import Lake, lake_from

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from mlplat_assets.features.stream_sources import moment
-from mlplat_assets.features.streaming_tiles import ViewRow
+from mlplat_assets.features.streaming.sources import moment
+from mlplat_assets.features.streaming.tiles import ViewRow
 from resources.online_store import OnlineRow
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from mlplat_assets.definitions import automation
 from mlplat_assets.discovery import Catalogue, Declared, Team
-from mlplat_assets.features.freshness import Freshness, freshness
-from mlplat_assets.features.freshness_check import freshness_checks
 from mlplat_assets.features.python_views import python_view
+from mlplat_assets.features.quality.freshness import Freshness, freshness
+from mlplat_assets.features.quality.freshness_check import freshness_checks
 from mlplat_assets.keys import key
 from mlplat_assets.partitions import daily
 from mlplat_assets.spec import FeatureView, Field

@@ -15,8 +15,8 @@ import polars as pl
 import pyarrow as pa
 
 from mlplat_assets.discovery import Declared
-from mlplat_assets.features.online_rows import online_rows, utc, view_columns
-from mlplat_assets.features.online_state import Version
+from mlplat_assets.features.online.rows import online_rows, utc, view_columns
+from mlplat_assets.features.online.state import Version
 from mlplat_assets.keys import table
 from mlplat_assets.spec import FeatureView
 from resources.online_store import OnlineRow, Replacement

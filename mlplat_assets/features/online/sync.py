@@ -10,8 +10,8 @@ import polars as pl
 from filelock import FileLock
 
 from mlplat_assets.discovery import Declared
-from mlplat_assets.features.online_changes import Changes, Found
-from mlplat_assets.features.online_state import (
+from mlplat_assets.features.online.changes import Changes, Found
+from mlplat_assets.features.online.state import (
     UNTOUCHED,
     DayState,
     Version,

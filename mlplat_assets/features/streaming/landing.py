@@ -9,9 +9,14 @@ import duckdb
 import pyarrow as pa
 
 from mlplat_assets.discovery import Declared
-from mlplat_assets.features.stream_sources import MICROSECOND, StreamedSource, aggregates_of, moment
-from mlplat_assets.features.streaming import SourceRow
-from mlplat_assets.features.streaming_tiles import ViewRow
+from mlplat_assets.features.streaming.aggregates import SourceRow
+from mlplat_assets.features.streaming.sources import (
+    MICROSECOND,
+    StreamedSource,
+    aggregates_of,
+    moment,
+)
+from mlplat_assets.features.streaming.tiles import ViewRow
 from mlplat_assets.keys import table
 from mlplat_assets.spec import DType, FeatureView, Field
 from resources.lake import Lake, create_table

@@ -15,7 +15,7 @@ import msgspec
 
 from mlplat_assets.aggregates import WindowedAggregates
 from mlplat_assets.discovery import Catalogue, Declared
-from mlplat_assets.features.streaming import SourceRow, SourceState, StreamedView
+from mlplat_assets.features.streaming.aggregates import SourceRow, SourceState, StreamedView
 from mlplat_assets.spec import DType, FeatureView, Source
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlplat_assets.aggregates import Aggregate, WindowedAggregates
-from mlplat_assets.features.streaming import SourceRow, SourceState, StreamedView
+from mlplat_assets.features.streaming.aggregates import SourceRow, SourceState, StreamedView
 from tests.features.naive_aggregates import EPOCH, MICROSECOND, naive_rows
 
 MINUTE = 60_000_000

@@ -7,7 +7,7 @@ import dagster as dg
 
 from mlplat_assets.automation import measured_hourly
 from mlplat_assets.discovery import Catalogue, Team
-from mlplat_assets.features.freshness import Freshness, freshness, whole
+from mlplat_assets.features.quality.freshness import Freshness, freshness, whole
 from mlplat_assets.keys import key
 from resources.lake import Lake
 

@@ -6,7 +6,7 @@ import dagster as dg
 
 from mlplat_assets.automation import online_when
 from mlplat_assets.discovery import Catalogue, Declared
-from mlplat_assets.features.online_sync import OnlineSync, Synced, exclusively
+from mlplat_assets.features.online.sync import OnlineSync, Synced, exclusively
 from mlplat_assets.keys import group, key
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
 from mlplat_assets.spec import FeatureView
