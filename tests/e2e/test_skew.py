@@ -83,7 +83,7 @@ def serve(world: World, folder: Path, stale: tuple[str, ...]) -> None:
     noon = datetime(2013, 2, 5, 12, tzinfo=UTC)
     for moment, bodies in requests(world.lake, model, inputs, SERVED):
         fresh.release(store, moment)
-        if moment <= noon:
+        if moment.replace(tzinfo=UTC) <= noon:
             frozen.release(store, moment)
         for body in bodies:
             assert endpoint.answer(body).status == 200

@@ -114,10 +114,10 @@ def test_the_check_warns_with_the_age_and_blocks_nothing(home: Path, lake: Lake)
     views = [python_view(one, declared) for one in declared.views.values()]
     made = dg.Definitions(assets=views, asset_checks=[checks], resources=RESOURCES)
     job = made.resolve_implicit_global_asset_job_def()
-    ran = job.execute_in_process(
-        instance=dg.DagsterInstance.ephemeral(), partition_key="2024-03-01",
-        asset_selection=[STOCK],
-    )  # fmt: skip
+    with dg.DagsterInstance.ephemeral() as instance:
+        ran = job.execute_in_process(
+            instance=instance, partition_key="2024-03-01", asset_selection=[STOCK]
+        )
     found = {
         c.asset_key: c for c in ran.get_asset_check_evaluations() if c.check_name == "is_fresh"
     }
