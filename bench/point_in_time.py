@@ -68,7 +68,8 @@ _ALL = tuple(_NAMES)
 _OWN = tuple(ENGINES)
 # Feast at 1 M labels is left out: its default engine took 27 s for a tenth of that, and grows
 # faster than the data. With Zipf keys both of its engines pair every label of a frequent key with
-# every row of it: at 10 k labels that takes most of a minute, at 100 k neither had ended after minutes.
+# every row of it: the default one takes more than a minute for 10 k labels, and neither had ended
+# after some minutes for 100 k.
 _CASES = (
     Case(labels=10_000, keys="uniform", engines=_ALL, runs=5),
     Case(labels=10_000, keys="zipf", engines=_ALL, runs=5, slow={"dask": 1, "duckdb": 1}),

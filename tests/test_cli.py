@@ -294,7 +294,7 @@ def test_a_feature_view_is_shown_with_owner_limits_users_and_partitions(
     run: Run, furnished: tuple[Path, str]
 ) -> None:
     home, _ = furnished
-    shown = told(run("features", "show", "flights.weather", MLPLAT_HOME=str(home)))
+    shown = told(run("features", "show", "flights.weather", MLPLAT_HOME=str(home), COLUMNS="140"))
     for fact in (
         "owner flights@example.com",
         "keyed by origin (string)",
@@ -303,7 +303,8 @@ def test_a_feature_view_is_shown_with_owner_limits_users_and_partitions(
         "freshness nothing promised",
         "in the lake 1 day, 2013-01-05 to 2013-01-05, 1 row",
         "newest event 2013-01-05 11:00 UTC",
-        "temp float Degrees Fahrenheit [-40 to 130] flights.arrival_delay, flights.departure_delay",
+        "temp float Degrees Fahrenheit [-40 to 130; at most 10% null a day] "
+        "flights.arrival_delay, flights.departure_delay",
     ):
         assert fact in shown
 
@@ -313,7 +314,7 @@ def test_a_champion_on_an_older_definition_is_listed_and_an_archived_version_is_
 ) -> None:
     home, _ = furnished
     current = short(view_digest(catalogue().views["flights.weather"]))
-    shown = told(run("features", "show", "flights.weather", MLPLAT_HOME=str(home)))
+    shown = told(run("features", "show", "flights.weather", MLPLAT_HOME=str(home), COLUMNS="140"))
     assert f"On another definition: current is {current}" in shown
     assert f"{MODEL} 2 production {short(OLDER)}" in shown
     assert f"{MODEL} 1 " not in shown

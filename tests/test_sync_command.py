@@ -49,7 +49,7 @@ def store(home: Settings) -> Iterator[OnlineStore]:
 
 
 def sync(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["features", "sync", *arguments])
+    return CliRunner(env={"COLUMNS": "120"}).invoke(app, ["features", "sync", *arguments])
 
 
 def row_of(result: Result, view: str) -> list[str]:
@@ -74,7 +74,7 @@ def test_verifying_names_an_entity_that_differs_and_a_rebuild_puts_it_right(
     store.delete(VIEW, [("N2",)])
     found = sync("--verify", VIEW)
     assert found.exit_code == 1
-    assert "N2: the row is absent online and there in the lake" in found.output
+    assert "N2: the row is absent online and there in the lake" in " ".join(found.output.split())
     assert sync("--rebuild", "--verify", VIEW).exit_code == 0
 
 

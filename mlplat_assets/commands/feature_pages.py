@@ -163,14 +163,15 @@ def _features(console: Console, features: tuple[Field, ...], users: Uses) -> Non
 
 
 def _bounds(field: Field) -> str:
-    """What the values must keep, as ` [0 to 100; at most 0.05 null a day]`."""
+    """What the values must keep, as ` [0 to 100; at most 5% null a day]`."""
     low, high = _number(field.minimum), _number(field.maximum)
+    nulls = field.max_null_rate
     told: Mapping[str, bool] = {
         f"{low} to {high}": bool(low and high),
         f"at least {low}": bool(low and not high),
         f"at most {high}": bool(high and not low),
         f"one of {' '.join(field.allowed)}": bool(field.allowed),
-        f"at most {field.max_null_rate or 0:.4g} null a day": field.max_null_rate is not None,
+        f"at most {100 * (nulls or 0):.4g}% null a day": nulls is not None,
     }
     bounds = [text for text, applies in told.items() if applies]
     return f" [{'; '.join(bounds)}]" if bounds else ""

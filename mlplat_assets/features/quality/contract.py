@@ -169,7 +169,7 @@ def _of_field(rows: pl.DataFrame, field: Field) -> Iterator[Violation]:
     if over.height:
         day = over.row(0, named=True)
         yield Violation(
-            rule=f"at most {field.max_null_rate:.4g} null a day",
+            rule=f"at most {100 * field.max_null_rate:.4g}% null a day",
             column=field.name,
             count=over.height,
             example=f"{day['partition_day']}: {day['nulls']} of {day['rows']} rows",

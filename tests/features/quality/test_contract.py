@@ -134,7 +134,7 @@ def test_a_null_rate_is_of_one_day_and_equal_to_its_maximum_is_kept() -> None:
     )
     (found,) = violations(rows, (Field(name="share", dtype="float", max_null_rate=0.5),))
     assert found == Violation(
-        rule="at most 0.5 null a day",
+        rule="at most 50% null a day",
         column="share",
         count=1,
         example="2024-03-02: 3 of 4 rows",
