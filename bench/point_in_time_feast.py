@@ -24,13 +24,14 @@ from bench.measured_process import serve
 from bench.point_in_time_data import FEATURES, TTL, VIEWS
 
 
-def declared_store(engine: str, folder: Path, registry: Path) -> FeatureStore:
-    """A store whose views are the folder's files."""
+def declared_store(engine: str, folder: Path, own: Path) -> FeatureStore:
+    """A store whose views are the folder's files, and whose own files are in another."""
     store = FeatureStore(
         config=RepoConfig(
             project="bench",
             provider="local",
-            registry=str(registry),
+            registry=str(own / "registry.db"),
+            online_store={"type": "sqlite", "path": str(own / "online.db")},
             offline_store={"type": engine},
             entity_key_serialization_version=3,
         )
@@ -59,7 +60,7 @@ def main() -> None:
     engine, folder = sys.argv[1], Path(sys.argv[2])
     features = [f"{view}:{name}" for view in VIEWS for name in FEATURES[view]]
     with TemporaryDirectory() as temporary:
-        store = declared_store(engine, folder, Path(temporary) / "registry.db")
+        store = declared_store(engine, folder, Path(temporary))
 
         def join() -> pd.DataFrame:
             labels = pd.read_parquet(folder / "labels.parquet")

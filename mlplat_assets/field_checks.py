@@ -7,6 +7,10 @@ from typing import get_args
 from mlplat_assets.discovery import Catalogue, DeclarationError, Declared
 from mlplat_assets.spec import NUMERIC, DType, FeatureView, Field
 
+# What a key can be: a value that is equal to itself however it is written down.
+KEYS: tuple[DType, ...] = ("string", "int", "bool", "float")
+# What a request of a model can carry; the card has no other types.
+CONTEXT: tuple[DType, ...] = ("float", "int", "bool", "string")
 RESERVED = ("event_timestamp", "created_timestamp", "partition_day")
 
 
@@ -27,6 +31,7 @@ def check_fields_of_all(declared: Catalogue) -> None:
         check_tags(service, service.spec.tags)
     for model in declared.models.values():
         check_fields(model, context=model.spec.context)
+        check_types(model, "context", model.spec.context, CONTEXT)
 
 
 def check_fields(declared: Declared, **fields: tuple[Field, ...]) -> None:
@@ -55,7 +60,19 @@ def check_view(view: Declared[FeatureView]) -> None:
     """
     spec = view.spec
     check_fields(view, entities=spec.entities, features=spec.features)
+    check_types(view, "entities", spec.entities, KEYS)
     check_tags(view, spec.tags)
+    if spec.online and not spec.entities:
+        raise DeclarationError(
+            view.file, "online", "a view without entities has no key", "Write online=False."
+        )
+    if spec.landing_delay and spec.aggregates is not None and spec.aggregates.stream:
+        raise DeclarationError(
+            view.file,
+            "landing_delay",
+            f"is {spec.landing_delay}, but a streamed row is served as soon as it is there",
+            "Leave one of landing_delay and aggregates.stream out.",
+        )
     for field in (*spec.entities, *spec.features):
         if field.name in RESERVED:
             raise DeclarationError(
@@ -71,6 +88,24 @@ def check_view(view: Declared[FeatureView]) -> None:
             f"{spec.freshness} is no age that an event could have",
             "Give a span above zero, or leave it out.",
         )
+
+
+def check_types(
+    declared: Declared, where: str, fields: tuple[Field, ...], dtypes: tuple[DType, ...]
+) -> None:
+    """Refuse fields of other types than these.
+
+    Raises:
+        DeclarationError: Naming the file and the field.
+    """
+    for field in fields:
+        if field.dtype not in dtypes:
+            raise DeclarationError(
+                declared.file,
+                f"{where}.{field.name}.dtype",
+                f"{field.dtype!r} cannot be used here",
+                f"Use one of {', '.join(dtypes)}.",
+            )
 
 
 def check_tags(declared: Declared, tags: Mapping[str, str]) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from mlplat_assets.discovery import Catalogue, DeclarationError, Declared
 from mlplat_assets.spec import (
+    CATEGORICAL,
+    NUMERIC,
     FeatureService,
     FeatureView,
     Field,
@@ -91,14 +93,22 @@ def resolve_features(model: Declared[ModelSpec], declared: Catalogue) -> list[An
     """The features of a model in request order, views and services expanded.
 
     Raises:
-        DeclarationError: A reference names nothing, an entity is not in the label table, or two
-            inputs would have the same column name.
+        DeclarationError: A reference names nothing, an entity is not in the label table, a feature
+            is of a type that no model takes, or two inputs would have the same column name.
     """
     try:
         found = list(expand(model.spec.features, declared))
     except UnknownReference as error:
         raise DeclarationError(model.file, "features", error.problem, error.remedy) from error
     _check_entities(model, declared, found)
+    for feature in found:
+        if feature.feature.dtype not in (*NUMERIC, *CATEGORICAL):
+            raise DeclarationError(
+                model.file,
+                "features",
+                f"{feature.column!r} is {feature.feature.dtype}, which is no input of a model",
+                f"Name the features of {feature.view.full_name} that are numbers, texts or flags.",
+            )
     columns = [f.column for f in found] + [f.name for f in model.spec.context]
     for name in [*columns, *model.spec.entity_features]:
         if [*columns, *model.spec.entity_features].count(name) > 1:

@@ -166,7 +166,8 @@ class RedisEventStream:
     def _unavailable_if_away(self) -> Iterator[None]:
         try:
             yield
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        # Out of memory under `noeviction` passes when somebody makes room: as good as away.
+        except (redis.ConnectionError, redis.TimeoutError, redis.OutOfMemoryError) as error:
             raise EventStreamUnavailable(f"event stream in Redis: {error}") from error
 
 

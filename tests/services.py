@@ -5,11 +5,20 @@ CI, it fails the test.
 """
 
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import redis
 import sqlalchemy as sa
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+
+from tests.bentos.servers import free_port
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -30,6 +39,24 @@ def postgres_server() -> sa.URL:
 def redis_url() -> str:
     """Where Redis is (MLPLAT_TEST_REDIS_URL)."""
     return os.environ.get("MLPLAT_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+
+
+@contextmanager
+def own_redis(folder: Path, *settings: str) -> Iterator[str]:
+    """The URL of a Redis server that is started for this alone, without persistence."""
+    if shutil.which("redis-server") is None:
+        unavailable("redis-server is not on the PATH")
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--save", "", "--dir", str(folder), *settings]
+    server = subprocess.Popen([*command, "--bind", "127.0.0.1"], stdout=subprocess.DEVNULL)
+    url = f"redis://127.0.0.1:{port}/0"
+    try:
+        with redis.Redis.from_url(url, retry=Retry(ConstantBackoff(0.1), 100)) as client:
+            client.ping()
+        yield url
+    finally:
+        server.kill()
+        server.wait()
 
 
 def chromium() -> Path:

@@ -15,6 +15,7 @@ from mlplat_assets.features.transform import DBT_PROJECT
 
 MODEL = "mlplat_assets/models/catalog/flights/arrival_delay.py"
 VIEW = "dbt_project/models/features/flights/ftr_flights__weather.yml"
+LIVE = "dbt_project/models/features/flights/ftr_flights__origin_live.yml"
 AIRCRAFT = "mlplat_assets/features/catalog/flights/aircraft.py"
 SOURCE = "mlplat_assets/features/catalog/flights/arrivals.py"
 LOADED = "from mlplat_assets.definitions import defs; defs()"
@@ -154,6 +155,27 @@ def test_the_copy_loads_as_it_stands(copy: Path) -> None:
             "context.distance.minimum", "9000 is above the maximum 6000.", id="empty context range",
         ),
         pytest.param(
+            MODEL, 'name="distance", dtype="int"', 'name="distance", dtype="float32"',
+            "context.distance.dtype", "'float32' cannot be used here. Use one of float, int, bool",
+            id="context of a type that no request carries",
+        ),
+        pytest.param(
+            AIRCRAFT, 'name="tailnum", dtype="string"', 'name="tailnum", dtype="timestamp"',
+            "entities.tailnum.dtype", "'timestamp' cannot be used here. Use one of string, int",
+            id="time as a key",
+        ),
+        pytest.param(
+            AIRCRAFT, '(Field(name="tailnum", dtype="string", description="Tail number of the '
+            'aircraft"),)', "()",
+            "online", "a view without entities has no key. Write online=False.",
+            id="online without a key",
+        ),
+        pytest.param(
+            LIVE, "ttl: 6 hours", "landing_delay: 1 hour", "landing_delay",
+            "is 1:00:00, but a streamed row is served as soon as it is there. Leave one of",
+            id="streamed with a landing delay",
+        ),
+        pytest.param(
             "mlplat_assets/teams.toml", "owner = ", "# owner = ", "[flights] owner",
             "is missing. Add it.", id="team without owner",
         ),
@@ -173,6 +195,16 @@ def test_a_wrong_declaration_names_file_field_and_remedy(
     assert field in message.removeprefix(str(path)), message
     assert remedy in message, message
     assert "\n" not in message
+
+
+def test_a_feature_that_no_model_can_take_is_refused_not_dropped(copy: Path) -> None:
+    view = copy / AIRCRAFT
+    view.write_text(
+        view.read_text().replace('name="jet", dtype="bool"', 'name="jet", dtype="bytes"')
+    )
+    with pytest.raises(DeclarationError, match="'aircraft__jet' is bytes, which is no input") as no:
+        load(copy)
+    assert str(no.value).startswith(str(copy / MODEL))
 
 
 @pytest.mark.parametrize("file", [MODEL, SOURCE, VIEW])

@@ -33,7 +33,7 @@ def sync_views(
     views = _online_views(names, catalogue())
     try:
         with opened_lake(settings) as lake:
-            store = online_store(settings.online_url)
+            store = online_store(settings.online_url, settings.online_timeout)
             lake.snapshot()  # opened before the first view's seconds are counted
             for view in views:
                 started = time.perf_counter()
@@ -71,7 +71,7 @@ def verify_views(settings: Settings, console: Console, names: list[str]) -> bool
     views = _online_views(names, catalogue())
     try:
         with opened_lake(settings) as lake:
-            store = online_store(settings.online_url)
+            store = online_store(settings.online_url, settings.online_timeout)
             for view in views:
                 found = compare(lake, store, view, as_of=datetime.now(UTC))
                 equal = equal and found.equal

@@ -19,7 +19,7 @@ from resources.registry.records import Action, AuditEntry
 from resources.registry.registry import registry
 from resources.settings import Settings
 
-_FOLLOW_SECONDS = 60.0
+_FOLLOW_SECONDS = 180.0
 
 
 class Loop:

@@ -21,7 +21,7 @@ from mlplat_assets.demo.workplace import (
 )
 from resources.settings import Settings
 
-RETRAINING_SECONDS = 240.0
+RETRAINING_SECONDS = 900.0
 
 
 def run_demo(settings: Settings, console: Console) -> None:

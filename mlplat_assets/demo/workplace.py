@@ -19,7 +19,7 @@ import psutil
 from resources.settings import REPOSITORY, Settings, from_environment
 
 MARKER = "demo.json"
-SERVICE_SECONDS = 60.0
+SERVICE_SECONDS = 180.0
 
 
 def fresh_settings(home: Path) -> Settings:

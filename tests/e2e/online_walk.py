@@ -9,16 +9,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 from rich.console import Console
 from rich.table import Table
 
@@ -30,7 +27,7 @@ from mlplat_assets.features.online.sync import OnlineSync, Synced
 from mlplat_assets.keys import key
 from resources.online_store import OnlineRow, OnlineStore, online_store
 from resources.settings import REPOSITORY, Settings
-from tests.bentos.servers import free_port
+from tests.services import own_redis
 from tests.small_world import World, in_environment, open_world, settings_of
 
 DAYS = Days(first=date(2013, 1, 1), last=date(2013, 1, 21))
@@ -214,22 +211,6 @@ def printed(steps: list[Step], console: Console) -> None:
         counts = (*numbers, done.keys_removed, step.entities, step.before, step.after)
         made.add_row(step.what, step.store, *(f"{count:,}" for count in counts))
     console.print(made)
-
-
-@contextmanager
-def own_redis(folder: Path) -> Iterator[str]:
-    """A Redis server of this walk alone, without persistence."""
-    port = free_port()
-    command = ["redis-server", "--port", str(port), "--save", "", "--dir", str(folder)]
-    server = subprocess.Popen([*command, "--bind", "127.0.0.1"], stdout=subprocess.DEVNULL)
-    url = f"redis://127.0.0.1:{port}/0"
-    retry = Retry(ConstantBackoff(0.1), 100)
-    try:
-        redis.Redis.from_url(url, retry=retry).ping()
-        yield url
-    finally:
-        server.kill()
-        server.wait()
 
 
 def walked(home: Path) -> Walk:

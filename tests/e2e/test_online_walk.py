@@ -1,18 +1,13 @@
 """Deletes, backfills, late rows, a kill and a flush: after each, online equals the lake."""
 
-import shutil
-
 import pytest
 from rich.console import Console
 
 from tests.e2e.online_walk import Step, Walk, printed, walked
-from tests.services import unavailable
 
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
-    if shutil.which("redis-server") is None:
-        unavailable("redis-server is not on the PATH")
     walk = walked(tmp_path_factory.mktemp("walk"))
     printed(walk.steps, Console(width=150))
     return walk

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from resources.event_stream import EventStream, EventStreamUnavailable, Message, event_stream
-from tests.services import redis_url, unavailable
+from tests.services import own_redis, redis_url, unavailable
 
 GROUP = "features"
 
@@ -172,6 +172,19 @@ def test_a_backend_that_is_away_is_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "folder.sqlite").mkdir()
     with pytest.raises(EventStreamUnavailable):
         event_stream(f"sqlite:///{tmp_path / 'folder.sqlite'}")
+
+
+def test_a_redis_without_room_is_the_same_error_and_takes_nothing(tmp_path: Path) -> None:
+    with own_redis(tmp_path, "--maxmemory-policy", "noeviction") as url:
+        events = event_stream(url)
+        with redis.Redis.from_url(url) as client:
+            client.config_set("maxmemory", "1")
+            with pytest.raises(EventStreamUnavailable, match="maxmemory"):
+                events.append("a.b", [b"1", b"2"])
+            client.config_set("maxmemory", "0")
+            assert client.dbsize() == 0
+        events.append("a.b", [b"1", b"2"])
+        events.close()
 
 
 def test_another_scheme_is_refused_with_the_remedy() -> None:
