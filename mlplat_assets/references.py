@@ -41,6 +41,11 @@ class ModelFeature:
         """The model's column: the view's name without its team, two underscores, the feature."""
         return f"{self.view.name}__{self.feature.name}"
 
+    @property
+    def reference(self) -> str:
+        """`team.view:feature`."""
+        return f"{self.view.full_name}:{self.feature.name}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class OnDemandFeature:
@@ -54,6 +59,11 @@ class OnDemandFeature:
     def column(self) -> str:
         """The model's column, named like one of a stored feature."""
         return f"{self.view.name}__{self.feature.name}"
+
+    @property
+    def reference(self) -> str:
+        """`team.view:feature`."""
+        return f"{self.view.full_name}:{self.feature.name}"
 
 
 AnyFeature = ModelFeature | OnDemandFeature

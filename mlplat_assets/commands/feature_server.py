@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from bentos.model_server.on_demand import OnDemandFailed
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.commands.feature_server_metrics import metrics
 from mlplat_assets.commands.processes import LOOPBACK, require_free_port
@@ -23,6 +24,7 @@ from mlplat_assets.features.lookup import OnlineFeatures
 from mlplat_assets.features.selection import Selection, select_features
 from mlplat_assets.features.store import FeatureStore
 from mlplat_assets.features.streaming.sources import InvalidRows, StreamedSource, streamed_sources
+from mlplat_assets.references import OnDemandFeature
 from resources.event_stream import EventStream, EventStreamUnavailable, event_stream
 from resources.lake import lake_from
 from resources.online_store import OnlineStoreUnavailable, online_store
@@ -32,7 +34,10 @@ Entity = bool | int | float | str | None
 
 
 class OnlineRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Which features of which entities: Feast's request."""
+    """Which features of which entities: Feast's request.
+
+    `entities` also holds what on-demand views take from a request.
+    """
 
     entities: dict[str, Annotated[list[Entity], msgspec.Meta(min_length=1)]]
     features: list[str] = []
@@ -75,6 +80,7 @@ class FeatureServer:
                 LookupError: _refused,
                 msgspec.DecodeError: _refused,
                 UnicodeDecodeError: _refused,
+                OnDemandFailed: _failed,
                 EventStreamUnavailable: _away,
                 OnlineStoreUnavailable: _away,
             },
@@ -153,18 +159,21 @@ def _entity_rows(entities: dict[str, list[Entity]]) -> list[dict[str, Entity]]:
 def _answer(
     entities: dict[str, list[Entity]], selection: Selection, found: OnlineFeatures, full: bool
 ) -> dict[str, Any]:
-    """The names, then a column of values and statuses for each, with times for features."""
+    """The names, then a column of values and statuses for each, with times for features.
+
+    What is computed on demand has no time: it is of no row.
+    """
     columns = selection.columns(full=full)
     results: list[dict[str, Any]] = [
         {"values": values, "statuses": ["PRESENT"] * len(values)} for values in entities.values()
     ]
     for column, feature in zip(columns, selection.features, strict=True):
-        view = feature.view.full_name
+        view = None if isinstance(feature, OnDemandFeature) else feature.view.full_name
         results.append(
             {
                 "values": [row[column] for row in found.rows],
                 "statuses": [statuses[column] for statuses in found.statuses],
-                "event_timestamps": [times[view] for times in found.event_timestamps],
+                "event_timestamps": [view and times[view] for times in found.event_timestamps],
             }
         )
     return {"metadata": {"feature_names": [*entities, *columns]}, "results": results}
@@ -177,6 +186,10 @@ def _json(content: object, status: int = 200) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     return _json({"error": str(error)}, 422)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return _json({"error": str(error)}, 500)
 
 
 async def _away(request: Request, error: Exception) -> Response:

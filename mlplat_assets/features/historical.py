@@ -129,7 +129,7 @@ def view_frame(
     spec, named = view.spec, also or {}
     keys = tuple(entity.name for entity in spec.entities)
     columns = [*keys, "event_timestamp", "created_timestamp", *features]
-    columns += [f"{column} as {name}" for name, column in named.items()]
+    columns += [f'{column} as "{name}"' for name, column in named.items()]
     where, bound = _reach(spec, span, last_day)
     query = f"""select {", ".join(columns)}, rowid as written_as
         from {at.table(table("features", view.team, view.name))} where {where}"""

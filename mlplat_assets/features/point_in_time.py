@@ -1,6 +1,6 @@
 """The point-in-time join: what was known of each entity at each moment, and never more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +18,7 @@ from mlplat_assets.features.frames import (
     select,
 )
 
-_ENTITY_FRAME = "the entity frame"
+ENTITY_FRAME = "the entity frame"
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ def point_in_time_join(
     output = arrow_table(entity_frame)
     features = [_feature_names(view, full_feature_names) for view in views]
     times = [f"{view.short_name}__event_timestamp" for view in views] if provenance else []
-    _refuse_collisions(output.column_names, views, features, times)
+    refuse_collisions(_named(output.column_names, views, features, times))
     searches: list[Future[tuple[pa.Table, pa.Array]]] = []
     # The next view is read while this one is searched; no more than two are in memory.
     with ThreadPoolExecutor(max_workers=1) as thread:
@@ -159,22 +159,33 @@ def _feature_names(view: ViewFrame, full: bool) -> list[str]:
     return [f"{view.short_name}__{name}" if full else name for name in view.features]
 
 
-def _refuse_collisions(
-    entity_columns: Sequence[str],
-    views: Sequence[ViewFrame],
-    features: Sequence[Sequence[str]],
-    times: Sequence[str],
-) -> None:
-    sources = {name: [_ENTITY_FRAME] for name in entity_columns}
-    for position, view in enumerate(views):
-        for name in (*features[position], *times[position : position + 1]):
-            sources.setdefault(name, []).append(str(view))
+def refuse_collisions(named: Iterable[tuple[str, str]]) -> None:
+    """That every output column, named with where it comes from, comes from one place.
+
+    Raises:
+        ValueError: One comes from several.
+    """
+    sources: dict[str, list[str]] = {}
+    for name, source in named:
+        sources.setdefault(name, []).append(source)
     for name, of_name in sources.items():
         if len(of_name) > 1:
             raise ValueError(
                 f"output column {name!r} would come from {' and from '.join(of_name)}: pass "
                 "full_feature_names=True and give each view a name of its own, or rename a column"
             )
+
+
+def _named(
+    entity_columns: Sequence[str],
+    views: Sequence[ViewFrame],
+    features: Sequence[Sequence[str]],
+    times: Sequence[str],
+) -> Iterable[tuple[str, str]]:
+    yield from ((name, ENTITY_FRAME) for name in dict.fromkeys(entity_columns))
+    for position, view in enumerate(views):
+        for name in (*features[position], *times[position : position + 1]):
+            yield name, str(view)
 
 
 def _sides(
@@ -188,7 +199,7 @@ def _sides(
     created = view.created_timestamp
     if known_at and created is None:
         raise ValueError(f"{view} has no created_timestamp, which known_at=True needs: name one")
-    left = select(entity_table, [event_timestamp, *view.entity_columns], _ENTITY_FRAME)
+    left = select(entity_table, [event_timestamp, *view.entity_columns], ENTITY_FRAME)
     stamps = [view.event_timestamp, *([created] if created else [])]
     right = select(view.frame, [*stamps, *view.keys, *view.features], str(view))
     asked, held = left.collect_schema(), right.collect_schema()
@@ -197,7 +208,7 @@ def _sides(
         pair = key_in_common(column, asked[column], key, held[key], str(view))
         left_keys.append(pair[0].alias(f"key_{position}"))
         right_keys.append(pair[1].alias(f"key_{position}"))
-    t = microseconds(event_timestamp, asked[event_timestamp], _ENTITY_FRAME).alias("t")
+    t = microseconds(event_timestamp, asked[event_timestamp], ENTITY_FRAME).alias("t")
     entities = left.select(t, *left_keys).collect()
     event = microseconds(view.event_timestamp, held[view.event_timestamp], str(view))
     written = microseconds(created, held[created], str(view)) if created else pl.lit(0, pl.Int64)

@@ -42,7 +42,7 @@ def checked_rows(view: Declared[FeatureView], rows: EagerFrame, now: datetime) -
     types |= dict.fromkeys(_TIMES, "timestamp")
     _check_names(view, table, types)
     columns = {
-        name: _typed(view, name, table[name], dtype)
+        name: typed(table[name], dtype, f"column {name!r} of the rows for {view.full_name}")
         for name, dtype in types.items()
         if name in table.column_names
     }
@@ -58,6 +58,31 @@ def checked_rows(view: Declared[FeatureView], rows: EagerFrame, now: datetime) -
         frame = frame.with_columns(created_timestamp=moment)
     frame = frame.with_columns(partition_day=pl.col("created_timestamp").dt.date())
     return frame.unique(grain(view), keep="last", maintain_order=True)
+
+
+def typed(column: pa.ChunkedArray, dtype: DType, what: str) -> pa.ChunkedArray:
+    """The column in the declared type's one form; errors begin with `what` it is.
+
+    Raises:
+        TypeError: Its type is another one.
+        ValueError: A value does not fit the declared type.
+    """
+    wanted = TYPES[dtype]
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_null(column.type) or column.type == wanted:
+        return column.cast(wanted)
+    if not _alike(column.type, wanted):
+        raise TypeError(f"{what} is {column.type}, declared is {dtype}: cast it")
+    try:
+        found = column.cast(wanted)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{what} does not fit {dtype}: {error}") from error
+    if pa.types.is_float32(found.type) and not _equal(found.cast(column.type), column):
+        raise ValueError(
+            f"{what} has {column.type} values that float32 would round: round them before"
+        )
+    return found
 
 
 def grain(view: Declared[FeatureView]) -> list[str]:
@@ -89,33 +114,6 @@ def _check_names(view: Declared[FeatureView], table: pa.Table, types: Mapping[st
             )
         if table.column_names.count(name) > 1:
             raise LookupError(f"column {name!r} is there twice: rename one of them")
-
-
-def _typed(
-    view: Declared[FeatureView], name: str, column: pa.ChunkedArray, dtype: DType
-) -> pa.ChunkedArray:
-    wanted = TYPES[dtype]
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_null(column.type) or column.type == wanted:
-        return column.cast(wanted)
-    if not _alike(column.type, wanted):
-        raise TypeError(
-            f"column {name!r} of the rows for {view.full_name} is {column.type}, "
-            f"declared is {dtype}: cast it"
-        )
-    try:
-        found = column.cast(wanted)
-    except pa.ArrowInvalid as error:
-        raise ValueError(
-            f"column {name!r} of the rows for {view.full_name} does not fit {dtype}: {error}"
-        ) from error
-    if pa.types.is_float32(found.type) and not _equal(found.cast(column.type), column):
-        raise ValueError(
-            f"column {name!r} of the rows for {view.full_name} has {column.type} values that "
-            "float32 would round: round them before"
-        )
-    return found
 
 
 def _equal(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlplat_assets.discovery import Catalogue, Declared
-from mlplat_assets.references import ModelFeature, OnDemandFeature, UnknownReference, expand
+from mlplat_assets.references import AnyFeature, UnknownReference, expand, stored_features
 from mlplat_assets.spec import FeatureService, FeatureView
 
 # References as `team.view:feature`, `team.view`, `team.service`; one of them, or a service itself.
@@ -15,12 +15,15 @@ Features = str | Sequence[str] | FeatureService
 class Selection:
     """Features in the order asked for, each once."""
 
-    features: tuple[ModelFeature, ...]
+    features: tuple[AnyFeature, ...]
 
     def views(self) -> list[tuple[Declared[FeatureView], list[str]]]:
-        """Each view with the names of its features that are wanted, in request order."""
+        """Each stored view with the names of its features to read, in request order.
+
+        What on-demand views take comes after what is asked for itself.
+        """
         found: dict[str, tuple[Declared[FeatureView], list[str]]] = {}
-        for one in self.features:
+        for one in stored_features(self.features):
             found.setdefault(one.view.full_name, (one.view, []))[1].append(one.feature.name)
         return list(found.values())
 
@@ -34,19 +37,12 @@ def select_features(features: Features, catalogue: Catalogue) -> Selection:
 
     Raises:
         UnknownReference: One names nothing that is declared.
-        ValueError: None is asked for, or one is computed on demand.
+        ValueError: None is asked for.
     """
     if isinstance(features, FeatureService):
         features = features.features
     references = [features] if isinstance(features, str) else list(features)
-    found: dict[tuple[str, str], ModelFeature] = {}
-    for one in expand(references, catalogue):
-        if isinstance(one, OnDemandFeature):
-            raise ValueError(
-                f"{one.view.full_name!r} is computed from a request's values, by the models that "
-                f"name it: ask for its inputs, {', '.join(one.view.spec.inputs)}"
-            )
-        found[one.view.full_name, one.feature.name] = one
+    found = {one.reference: one for one in expand(references, catalogue)}
     if not found:
         raise ValueError("no features are asked for: name some, as team.view:feature")
     return Selection(features=tuple(found.values()))

@@ -7,16 +7,20 @@ from datetime import UTC, date, datetime
 
 import pyarrow as pa
 
+from bentos.model_server.on_demand import OnDemandFunction
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.features.frames import EagerFrame, arrow_table
 from mlplat_assets.features.historical import lake_at
-from mlplat_assets.features.lookup import EntityRow, OnlineFeatures, answers, lookups
+from mlplat_assets.features.lookup import OnlineFeatures, OnlineQuestion
 from mlplat_assets.features.moments import EVENT_TIMESTAMP, changes, in_utc, time_column
+from mlplat_assets.features.on_demand import read_functions
 from mlplat_assets.features.pushing import Destination, Pushed, push_rows
+from mlplat_assets.features.request_values import EntityRow, refuse_without_frame
 from mlplat_assets.features.retrieval import historical_features
-from mlplat_assets.features.selection import Features, declared_view, select_features
+from mlplat_assets.features.selection import Features, Selection, declared_view, select_features
 from mlplat_assets.keys import table
+from mlplat_assets.references import OnDemandFeature
 from mlplat_assets.spec import FeatureView
 from resources.lake import Lake, lake_from
 from resources.online_store import OnlineStore, online_store
@@ -27,7 +31,9 @@ class FeatureStore:
     """Every declared feature, read and written in one place.
 
     Features are asked for as `team.view:feature`, `team.view` (all of its features) or
-    `team.service`; see `mlplat_assets.references`.
+    `team.service`; see `mlplat_assets.references`. Those of on-demand views are computed by the
+    declared function, as in training and in serving; what it takes is read with the rest, and is
+    no column of the answer unless asked for itself.
     """
 
     def __init__(
@@ -42,6 +48,7 @@ class FeatureStore:
         self._online = online_store
         self._catalogue = catalogue
         self._clock = clock
+        self._read: dict[str, OnDemandFunction] = {}
 
     def get_historical_features(
         self,
@@ -58,8 +65,8 @@ class FeatureStore:
         """The features as they were known at each row's moment (see `point_in_time_join`).
 
         Args:
-            entity_df: Rows to complete: the views' keys and a timestamp, `event_timestamp` or the
-                only one there is.
+            entity_df: Rows to complete: the views' keys, what on-demand views take from a request,
+                and a timestamp, `event_timestamp` or the only one there is.
             features: What to add.
             start: Without an entity frame: one row for every entity and moment from here at which
                 a row of any of the views took effect. A naive time is UTC.
@@ -73,10 +80,12 @@ class FeatureStore:
 
         Raises:
             LookupError: A view, feature, column or snapshot does not exist.
-            TypeError: A key or time has the wrong type.
+            TypeError: A key, time or request column has the wrong type.
             ValueError: The arguments contradict each other, or the moments are not clear.
+            OnDemandFailed: A function failed, or its answer to a row depends on other rows.
         """
         selection = select_features(features, self._catalogue)
+        functions = self._functions(selection)
         frame = None if entity_df is None else arrow_table(entity_df)
         if (frame is None) == (start is None and end is None):
             raise ValueError(
@@ -89,6 +98,7 @@ class FeatureStore:
                 raise ValueError(f"start is {start} and end is {end}: give both")
             else:
                 views = [view for view, _ in selection.views()]
+                refuse_without_frame(functions, views)
                 span = in_utc(start, "start"), in_utc(end, "end")
                 frame, moment = changes(at, views, *span, known_at=known_at), EVENT_TIMESTAMP
             return historical_features(
@@ -96,6 +106,7 @@ class FeatureStore:
                 frame,
                 moment,
                 selection,
+                functions,
                 known_at=known_at,
                 full_feature_names=full_feature_names,
                 provenance=provenance,
@@ -111,17 +122,19 @@ class FeatureStore:
     ) -> OnlineFeatures:
         """The newest values of each entity row, with a status each, in one round trip.
 
-        Ages are measured back from `at`, by default now.
+        A row holds the views' keys, and what on-demand views take from a request. Ages are measured
+        back from `at`, by default now, which is their `event_timestamp` too.
 
         Raises:
-            LookupError: A view or feature does not exist, or an entity row lacks a key.
-            TypeError: A key has another type than the view's.
+            LookupError: A view or feature does not exist, or an entity row lacks a value.
+            TypeError: A value has another type than declared.
             ValueError: Two output columns would have one name, or a view is not online.
+            OnDemandFailed: A function failed.
             OnlineStoreUnavailable: The store is away.
         """
-        selection = select_features(features, self._catalogue)
-        found = self._online.read(lookups(selection, entity_rows), at or self._clock())
-        return answers(selection, entity_rows, found, full_feature_names=full_feature_names)
+        asked = self._question(entity_rows, features, at)
+        found = self._online.read(asked.lookups, asked.at)
+        return asked.answers(found, full_feature_names=full_feature_names)
 
     async def get_online_features_async(
         self,
@@ -132,9 +145,9 @@ class FeatureStore:
         full_feature_names: bool = False,
     ) -> OnlineFeatures:
         """The same as `get_online_features`, without blocking the event loop."""
-        selection = select_features(features, self._catalogue)
-        found = await self._online.aread(lookups(selection, entity_rows), at or self._clock())
-        return answers(selection, entity_rows, found, full_feature_names=full_feature_names)
+        asked = self._question(entity_rows, features, at)
+        found = await self._online.aread(asked.lookups, asked.at)
+        return asked.answers(found, full_feature_names=full_feature_names)
 
     def push(self, view: str, rows: EagerFrame, to: Destination = "online") -> Pushed:
         """Write rows of a view: keys, `event_timestamp`, every feature.
@@ -181,6 +194,26 @@ class FeatureStore:
             "online_entities": self._online.count(view) if spec.online else None,
             **self._held(declared),
         }
+
+    def _question(
+        self, entity_rows: Sequence[EntityRow], features: Features, at: datetime | None
+    ) -> OnlineQuestion:
+        selection = select_features(features, self._catalogue)
+        functions = self._functions(selection)
+        return OnlineQuestion(selection, entity_rows, functions, at or self._clock())
+
+    def _functions(self, selection: Selection) -> list[OnDemandFunction]:
+        """The functions of the selection's on-demand views, each read and tried once."""
+        wanted = {
+            one.view.full_name: one
+            for one in selection.features
+            if isinstance(one, OnDemandFeature)
+        }
+        unread = [one for name, one in wanted.items() if name not in self._read]
+        for function in read_functions(unread)[0]:
+            function.try_missing()
+            self._read[function.entry.view] = function
+        return [self._read[name] for name in wanted]
 
     def _held(self, view: Declared[FeatureView]) -> dict[str, object]:
         name = table("features", view.team, view.name)

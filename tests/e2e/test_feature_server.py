@@ -4,6 +4,7 @@ import http.client
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import Any
 import pytest
 
 from resources.event_stream import EventStream, event_stream
+from resources.online_store import OnlineRow, online_store
 from resources.settings import Settings, from_environment
 from tests.bentos.servers import call
 from tests.e2e.streaming import Process, await_that, feature_server
 from tests.features.streaming.live_departures import SOURCE, VIEW, departure
 
-RECENT = "flights.origin_recent"
+RECENT, PRESSURE = "flights.origin_recent", "flights.schedule_pressure"
+FLIGHT = {"origin": ["TST"], "distance": [1400], "scheduled_minutes": [240], "local_hour": [17]}
 VISIBLE_SECONDS = 1.0
 
 
@@ -89,6 +92,35 @@ def test_the_answer_has_the_shape_of_feasts(live: Live) -> None:
         }
 
 
+def test_what_is_computed_on_demand_is_answered_with_what_is_stored(live: Live) -> None:
+    at = datetime.now(UTC) - timedelta(hours=1)
+    values = {"departures_3h": 41, "departure_delay_mean_1h": 12.5, "departure_delay_mean_3h": None}
+    row = OnlineRow(
+        key=("TST",), event_timestamp=at, created_timestamp=at, partition="", values=values
+    )
+    with closing(online_store(live.settings.online_url)) as store:
+        store.write(RECENT, [row])
+    wanted = ["traffic", "delay_trend", "scheduled_speed"]
+    features = [f"{PRESSURE}:{name}" for name in wanted]
+    status, found = live.ask(features=[*features, f"{RECENT}:departures_3h"], entities=FLIGHT)
+    assert status == 200, found
+    assert found["metadata"]["feature_names"] == [*FLIGHT, *wanted, "departures_3h"]
+    *computed, stored = found["results"][len(FLIGHT) :]
+    assert computed == [
+        {"values": [value], "statuses": [state], "event_timestamps": [None]}
+        for value, state in (("usual", "PRESENT"), (None, "NULL"), (350.0, "PRESENT"))
+    ]
+    assert (stored["values"], stored["statuses"]) == ([41], ["PRESENT"])
+    assert datetime.fromisoformat(stored["event_timestamps"][0]) == at
+
+
+def test_a_function_that_cannot_answer_is_a_500_that_names_it(live: Live) -> None:
+    endless = FLIGHT | {"distance": [-(2**63)], "scheduled_minutes": [2**63 - 1]}
+    status, answer = live.ask(features=[PRESSURE], entities=endless)
+    assert status == 500
+    assert answer["error"].startswith(f"on-demand view {PRESSURE}: feature 'slack_minutes'")
+
+
 GOOD = departure(datetime(2013, 1, 5, tzinfo=UTC), "good")
 LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
@@ -135,6 +167,8 @@ def test_a_wrong_push_is_refused_by_name_and_nothing_is_written(
         ({"features": [VIEW], "entities": {"origin": ["EWR"], "dest": []}}, "length"),
         ({"features": [VIEW, RECENT], "entities": {"origin": ["EWR"]}}, "full_feature_names"),
         ({"features": [VIEW], "entities": {"origin": [3]}}, "origin is 3"),
+        ({"features": [PRESSURE], "entities": {"origin": ["EWR"]}}, "lacks 'distance' (int)"),
+        ({"features": [PRESSURE], "entities": FLIGHT | {"distance": ["far"]}}, "distance is 'far'"),
         ({"features": [VIEW], "entities": {}}, "one length"),
         ({"features": [VIEW], "entity_rows": []}, "entit"),
     ],

@@ -8,16 +8,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlplat_assets.discovery import Catalogue, Declared, Team
+from mlplat_assets.discovery import Catalogue, Declared, Team, python_declarations
 from mlplat_assets.features.pushed_rows import TYPES
 from mlplat_assets.features.store import FeatureStore
 from mlplat_assets.keys import table
-from mlplat_assets.spec import DType, FeatureService, FeatureView, Field
+from mlplat_assets.spec import DType, FeatureService, FeatureView, Field, OnDemandView
 from resources.lake import Lake, create_table
 from resources.online_store import OnlineStore, online_store
 
 NOW = datetime(2013, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+TEAMS = {
+    team: Team(name=team, owner=f"{team}@example.com", first_day=date(2013, 1, 1))
+    for team in ("shop", "other")
+}
 
 
 def fields(types: Mapping[str, DType]) -> tuple[Field, ...]:
@@ -25,13 +29,28 @@ def fields(types: Mapping[str, DType]) -> tuple[Field, ...]:
 
 
 def declared(
-    name: str, keys: Mapping[str, DType], features: Mapping[str, DType], **also: Any
+    name: str,
+    keys: Mapping[str, DType],
+    features: Mapping[str, DType],
+    *,
+    team: str = "shop",
+    **also: Any,
 ) -> Declared[FeatureView]:
-    """A view of the team `shop`."""
+    """A view of a team."""
     spec = FeatureView(
         entities=fields(keys), features=fields(features), description="Some.", **also
     )
-    return Declared(team="shop", name=name, file=Path(f"{name}.py"), spec=spec)
+    return Declared(team=team, name=name, file=Path(f"{name}.py"), spec=spec)
+
+
+def on_demand(home: Path, full_name: str, source: str) -> Declared[OnDemandView]:
+    """An on-demand view, declared by a file of this source below a folder."""
+    team, name = full_name.split(".")
+    file = home / team / f"{name}.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(source)
+    (found,) = [one for one in python_declarations(home, TEAMS) if one.full_name == full_name]
+    return found
 
 
 def service(name: str, *features: str) -> Declared[FeatureService]:
@@ -49,11 +68,15 @@ class Shop:
         self.now = NOW
 
     def store(
-        self, *views: Declared[FeatureView], services: tuple[Declared[FeatureService], ...] = ()
+        self,
+        *views: Declared[FeatureView],
+        services: tuple[Declared[FeatureService], ...] = (),
+        on_demand: tuple[Declared[OnDemandView], ...] = (),
     ) -> FeatureStore:
         declarations = Catalogue(
-            teams={"shop": Team(name="shop", owner="shop@example.com", first_day=date(2013, 1, 1))},
+            teams=TEAMS,
             views={view.full_name: view for view in views},
+            on_demand={view.full_name: view for view in on_demand},
             services={one.full_name: one for one in services},
         )
         return FeatureStore(self.lake, self.online, declarations, lambda: self.now)
