@@ -77,11 +77,16 @@ def build(model: Declared[ModelSpec], inputs: ModelInputs, lake: Lake) -> Traini
 
 
 def definitions_digest(model: Declared[ModelSpec], inputs: ModelInputs) -> str:
-    """Identifies the definitions behind a training set: the files that declare and compute it."""
+    """Identifies the definitions behind a training set: the files that declare and compute it.
+
+    They are named by their paths from the repository's folder, wherever that lies.
+    """
     views = [feature.view for feature in (*inputs.features, *stored_features(inputs.features))]
     files = {model.file, inputs.label_table.file, *(view.file for view in views)}
     sources = files | {file.with_suffix(".sql") for file in files if file.suffix == ".yml"}
-    return digest({file.name: file.read_text() for file in sources})
+    # <repository>/mlplat_assets/<stage>/catalog/<team>/<file>, and as deep below dbt_project.
+    named = {file.relative_to(file.parents[4]).as_posix(): file for file in sources}
+    return digest({name: file.read_text() for name, file in named.items()})
 
 
 def _as_of(at: LakeSnapshot, label_table: str) -> datetime:
