@@ -77,10 +77,7 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
 
 def read_manifest(artifacts: ArtifactStore, handed: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest of a frozen training set, digest verified."""
-    # Sets frozen by 0.1.0 name neither.
-    return {"views": {}, "on_demand": []} | json.loads(
-        artifacts.get_bytes(handed["manifest_digest"])
-    )
+    return json.loads(artifacts.get_bytes(handed["manifest_digest"]))
 
 
 def read_split(
