@@ -1,6 +1,7 @@
 """A home folder with a real registry and a small real lake: two versions, one prediction."""
 
 import json
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import polars as pl
 
 from mlplat_assets.monitoring.predictions import ingest
 from resources.digests import digest
+from resources.event_stream import event_stream
 from resources.lake import Lake, lake_from
 from resources.registry.records import Json, Version
 from resources.registry.registry import Registry, registry
@@ -172,7 +174,7 @@ def take_in(home: Path) -> None:
 
 
 def furnish(home: Path) -> str:
-    """Two champions one after the other, one view, one prediction of the second one.
+    """Two champions one after the other, one view, one prediction of the second one, two events.
 
     Returns the digest of the partition that the prediction read.
     """
@@ -181,4 +183,6 @@ def furnish(home: Path) -> str:
     partition = write_weather(home, temp=37.94)
     write_prediction(home, second)
     take_in(home)
+    with closing(event_stream(settings_at(home).stream_url)) as stream:
+        stream.append("flights.departures", [b"{}", b"{}"])
     return partition

@@ -403,6 +403,7 @@ def test_the_doctor_of_a_fresh_home_finds_nothing_broken_and_creates_nothing(
 ) -> None:
     shown = told(run("doctor", MLPLAT_SERVING_URL=f"http://127.0.0.1:{free_port()}"))
     assert "lake · sqlite:$MLPLAT_HOME/lake/catalog.sqlite not created yet" in shown
+    assert "event stream · sqlite:///$MLPLAT_HOME/stream.sqlite not created yet" in shown
     assert "`mlplat demo` creates what is not there yet. Nothing is broken." in shown
     assert "not running (Connection refused) `mlplat serve MODEL` starts it." in shown
     assert not home.exists()
@@ -418,6 +419,7 @@ def test_the_doctor_of_a_furnished_home_tells_what_each_store_holds(
     assert "2 versions, audit log of 5 verified" in shown
     assert "4 tables at snapshot" in shown
     assert " segment" in shown
+    assert "stream.sqlite 2 messages" in shown
 
 
 def test_the_doctor_names_what_is_broken_how_to_fix_it_and_no_password(run: Run) -> None:
@@ -426,6 +428,7 @@ def test_the_doctor_names_what_is_broken_how_to_fix_it_and_no_password(run: Run)
             "doctor",
             MLPLAT_REGISTRY_URL="postgresql+psycopg://u:hunter2@127.0.0.1:1/x",
             MLPLAT_ONLINE_URL="redis://:hunter2@127.0.0.1:1/0",
+            MLPLAT_STREAM_URL="redis://:hunter2@127.0.0.1:1/1",
             MLPLAT_LAKE_CATALOG="postgres:host=127.0.0.1 port=1 dbname=x password=hunter2",
             MLPLAT_TRACKING_URL="http://127.0.0.1:1",
             MLPLAT_JOURNAL=str(Path(__file__)),
@@ -434,9 +437,10 @@ def test_the_doctor_names_what_is_broken_how_to_fix_it_and_no_password(run: Run)
         1,
     )
     assert "hunter2" not in shown
-    broken = "lake, online store, registry, tracking, journal, Dagster home"
+    broken = "lake, online store, event stream, registry, tracking, journal, Dagster home"
     assert f"To fix: {broken}." in shown
     assert "Start Redis, or correct MLPLAT_ONLINE_URL." in shown
+    assert "Start Redis, or correct MLPLAT_STREAM_URL." in shown
     assert "Unset DAGSTER_HOME" in shown
 
 

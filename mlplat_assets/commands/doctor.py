@@ -22,6 +22,7 @@ PROBES: Mapping[str, Callable[[Settings], Finding]] = {
     "home": probes.home,
     "lake": probes.lake,
     "online store": probes.online,
+    "event stream": probes.stream,
     "registry": probes.registry,
     "artifacts": probes.artifacts,
     "tracking": probes.tracking,

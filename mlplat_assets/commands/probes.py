@@ -70,6 +70,23 @@ def online(settings: Settings) -> Finding:
     return found("ok", "answers")
 
 
+def stream(settings: Settings) -> Finding:
+    """Whether the event streams answer."""
+    found = finding_at(settings.stream_url, "MLPLAT_STREAM_URL")
+    path = settings.stream_url.removeprefix("sqlite:///")
+    if path != settings.stream_url:
+        return sqlite_finding(Path(path), "select count(*) from messages", "message", found)
+    from resources.event_stream import EventStreamUnavailable, event_stream
+
+    try:
+        opened = event_stream(settings.stream_url)
+        opened.counts("mlplat.doctor")
+        opened.close()
+    except (EventStreamUnavailable, ValueError) as error:
+        return found("broken", first_line(error), "Start Redis, or correct MLPLAT_STREAM_URL.")
+    return found("ok", "answers")
+
+
 def registry(settings: Settings) -> Finding:
     """Whether the registry's database answers, and whether its log is whole."""
     found = finding_at(settings.registry_url, "MLPLAT_REGISTRY_URL")
