@@ -39,9 +39,11 @@ class WindowedAggregates:
     `unit` is the column that names a source row. A repeated one counts once: a row at most
     `longest + every` later than another one of its unit (in time, then as landed) is ignored, so no
     window counts a unit twice, and nothing older need be remembered. Rows in which the timestamp,
-    the unit or an entity key is null are ignored first of all. Rows up to `lateness`
-    behind the newest one seen are applied online as they come; older ones reach the view by the
-    next batch run of their day.
+    the unit or an entity key is null are ignored first of all.
+
+    Online, the watermark is the newest source row's timestamp less `lateness`. Source rows count as
+    they come, and the view's rows from the watermark's hop on are revised exactly. Rows before the
+    watermark's hop are not revised online; the batch run of their days repairs them.
     """
 
     source: str
