@@ -41,8 +41,7 @@ def check_on_demand(view: Declared[OnDemandView], declared: Catalogue) -> None:
     if not callable(spec.compute):
         raise DeclarationError(view.file, "compute", "is missing", "Give the view a function.")
     taken = [f.name for f in spec.request] + [stored.column for stored in inputs]
-    _check_names(view, "inputs", taken)
-    _check_names(view, "features", [feature.name for feature in spec.features])
+    _check_once(view, taken)
     for field in spec.request:
         known = ("timestamp",) if field.name == EVENT_TIMESTAMP else _REQUEST
         _check_type(view, "request", field, known)
@@ -105,11 +104,11 @@ def _check_field(
         )
 
 
-def _check_names(view: Declared[OnDemandView], where: str, names: Sequence[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
+def _check_once(view: Declared[OnDemandView], taken: Sequence[str]) -> None:
+    for name in taken:
+        if taken.count(name) > 1:
             raise DeclarationError(
-                view.file, where, f"{name!r} is there twice", "Remove or rename one."
+                view.file, "inputs", f"{name!r} is there twice", "Remove or rename one."
             )
 
 

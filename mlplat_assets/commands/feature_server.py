@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
+import duckdb
 import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -21,12 +22,13 @@ from mlplat_assets.commands.feature_server_metrics import metrics
 from mlplat_assets.commands.processes import LOOPBACK, require_free_port
 from mlplat_assets.discovery import Catalogue
 from mlplat_assets.features.lookup import OnlineFeatures
+from mlplat_assets.features.quality.freshness import freshness
 from mlplat_assets.features.selection import Selection, select_features
 from mlplat_assets.features.store import FeatureStore
 from mlplat_assets.features.streaming.sources import InvalidRows, StreamedSource, streamed_sources
 from mlplat_assets.references import OnDemandFeature
 from resources.event_stream import EventStream, EventStreamUnavailable, event_stream
-from resources.lake import lake_from
+from resources.lake import Lake, lake_from
 from resources.online_store import OnlineStoreUnavailable, online_store
 from resources.settings import Settings
 
@@ -51,13 +53,14 @@ class FeatureServer:
     def __init__(
         self,
         declared: Catalogue,
+        lake: Lake,
         stream: EventStream,
         store: FeatureStore,
         clock: Callable[[], datetime],
     ) -> None:
         """Remember the stores."""
-        self._declared, self._stream, self._store = declared, stream, store
-        self._clock = clock
+        self._declared, self._lake, self._stream = declared, lake, stream
+        self._store, self._clock = store, clock
         self._sources = {source.name: source for source in streamed_sources(declared)}
 
     def app(self) -> Starlette:
@@ -82,6 +85,7 @@ class FeatureServer:
                 UnicodeDecodeError: _refused,
                 OnDemandFailed: _failed,
                 EventStreamUnavailable: _away,
+                duckdb.Error: _away,
                 OnlineStoreUnavailable: _away,
             },
         )
@@ -112,8 +116,9 @@ class FeatureServer:
 
     async def metrics(self, request: Request) -> Response:
         """Counters and gauges for Prometheus."""
-        sources = list(self._sources.values())
-        text = await run_in_threadpool(metrics, self._stream, sources, self._clock())
+        sources, now = list(self._sources.values()), self._clock()
+        in_lake = await run_in_threadpool(freshness, self._lake, self._declared, now)
+        text = await run_in_threadpool(metrics, self._stream, sources, in_lake, now)
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
     async def livez(self, request: Request) -> Response:
@@ -138,8 +143,9 @@ def serve(settings: Settings, port: int) -> None:
     require_free_port(port)
     declared, clock = catalogue(), partial(datetime.now, UTC)
     online = online_store(settings.online_url, settings.online_timeout)
-    store = FeatureStore(lake_from(settings), online, declared, clock)
-    server = FeatureServer(declared, event_stream(settings.stream_url), store, clock)
+    lake = lake_from(settings)
+    store = FeatureStore(lake, online, declared, clock)
+    server = FeatureServer(declared, lake, event_stream(settings.stream_url), store, clock)
     uvicorn.run(server.app(), host=LOOPBACK, port=port, log_level="warning", access_log=False)
 
 
