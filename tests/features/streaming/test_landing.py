@@ -40,8 +40,8 @@ def test_a_repeat_within_the_reach_does_not_land_on_whatever_day(lake: Lake) -> 
         "long before": -REACH - MICROSECOND,
     }
     land(lake, source(), Batch(fresh=rows(*((MIDNIGHT, unit) for unit in apart))), "first")
-    again = rows(*((MIDNIGHT + by, unit) for unit, by in apart.items()))
-    land(lake, source(), Batch(fresh=again), "again")
+    for unit, by in apart.items():
+        land(lake, source(), Batch(fresh=rows((MIDNIGHT + by, unit))), "again")
     found = lake.read(
         f"select flight_id from {RAW_TABLE} where departed_at <> ?", [MIDNIGHT.replace(tzinfo=None)]
     )
