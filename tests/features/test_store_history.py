@@ -281,6 +281,17 @@ def test_partitions_after_the_last_day_are_left_out(shop: Shop) -> None:
             assert rows.collect()["temp"].to_list() == temps  # type: ignore[union-attr]
 
 
+def test_a_row_is_found_until_its_ttl_and_of_equal_times_the_one_written_last(shop: Shop) -> None:
+    view = declared("twice", {"airport": "string"}, {"temp": "float"}, ttl=6 * HOUR)
+    at = NOON.replace(tzinfo=None)
+    many = [("JFK", at - i * MICROSECOND, at, 0.0) for i in range(500)]  # in a file, not inlined
+    shop.write(view, ("EWR", NOON, ..., 1.0))
+    shop.write(view, *many, ("EWR", NOON, ..., 2.0))
+    ask = shop.store(view).get_historical_features
+    for age, temp in ((6 * HOUR, 2.0), (6 * HOUR + MICROSECOND, None)):
+        assert ask(asked(("EWR", "UA", NOON + age)), "shop.twice")["temp"].to_pylist() == [temp]
+
+
 def test_the_only_timestamp_of_an_entity_frame_is_its_moment(store: FeatureStore) -> None:
     named = asked(("EWR", "UA", NOON + HOUR), time="decided_at")
     found = store.get_historical_features(named, "shop.weather:temp", provenance=True)
