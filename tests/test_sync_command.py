@@ -78,6 +78,16 @@ def test_verifying_names_an_entity_that_differs_and_a_rebuild_puts_it_right(
     assert sync("--rebuild", "--verify", VIEW).exit_code == 0
 
 
+def test_verifying_several_views_fails_whichever_of_them_differs(
+    home: Settings, store: OnlineStore
+) -> None:
+    views = [VIEW, "flights.weather"]
+    assert sync("--verify", *views).exit_code == 0
+    store.delete(VIEW, [("N2",)])
+    for given in (views, views[::-1]):
+        assert sync("--verify", *given).exit_code == 1
+
+
 def test_a_view_that_is_not_online_is_an_error_that_names_those_that_are(home: Settings) -> None:
     wrong = sync("flights.nothing")
     assert wrong.exit_code == 1

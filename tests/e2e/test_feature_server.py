@@ -1,6 +1,7 @@
 """The feature server and a live consumer: pushed over HTTP, online within a second."""
 
 import http.client
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -137,6 +138,7 @@ LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         (SOURCE, [GOOD | {"departed_at": None}], ["departed_at is None"]),
         (SOURCE, [GOOD | {"departed_at": "noon"}], ["departed_at is 'noon'"]),
         (SOURCE, [GOOD | {"departed_at": LATER}], ["departed_at", "future", "clock"]),
+        (SOURCE, [GOOD | {"departed_at": "1969-12-31T23:59:59Z"}], ["departed_at", "before 1970"]),
         (SOURCE, [{k: v for k, v in GOOD.items() if k != "dest"}], ["row 0", "dest"]),
         (SOURCE, [GOOD | {"gate": 4}], ["row 0", "gate"]),
         (SOURCE, GOOD, ["array", "send a JSON list of rows"]),
@@ -171,6 +173,8 @@ def test_a_wrong_push_is_refused_by_name_and_nothing_is_written(
         ({"features": [PRESSURE], "entities": FLIGHT | {"distance": ["far"]}}, "distance is 'far'"),
         ({"features": [VIEW], "entities": {}}, "one length"),
         ({"features": [VIEW], "entity_rows": []}, "entit"),
+        ({"features": [VIEW], "entities": {"origin": ["EWR"]}, "limit": 3}, "limit"),
+        ({"features": [VIEW], "entities": {"origin": []}}, "length >= 1"),
     ],
 )
 def test_a_wrong_question_is_refused_by_name(
@@ -205,6 +209,19 @@ def test_the_metrics_say_what_became_of_the_rows(live: Live) -> None:
     assert 0 <= found[f'mlplat_feature_freshness_seconds{{view="{VIEW}"}}'] < 60
 
 
+def test_a_service_is_asked_for_beside_features_or_alone(live: Live) -> None:
+    status, found = live.ask(feature_service=f"{VIEW}:departures_1h", entities={"origin": ["EWR"]})
+    assert (status, found["metadata"]["feature_names"]) == (200, ["origin", "departures_1h"])
+
+
+def test_nothing_listens_beyond_the_one_address_of_this_machine(live: Live) -> None:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=10):
+        pass
+    # On Linux the whole of 127.0.0.0/8 reaches this machine, so a server of every address answers.
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", live.port), timeout=10)
+
+
 def test_a_request_to_another_host_name_is_not_answered(live: Live) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=10)
     connection.request("GET", "/metrics", headers={"host": "rebound.example.com"})
@@ -223,9 +240,15 @@ def test_only_one_consumer_of_a_source_may_run(live: Live, tmp_path: Path) -> No
     assert "already; stop it first" in (tmp_path / "second.log").read_text()
 
 
-def test_a_stream_that_is_away_is_said_and_nothing_is_accepted(tmp_path: Path) -> None:
-    home = {"MLPLAT_HOME": str(tmp_path), "MLPLAT_STREAM_URL": "redis://127.0.0.1:1/0"}
-    with feature_server(from_environment(home), tmp_path) as port:
-        status, answer = call(port, "POST", f"/push/{SOURCE}", [GOOD])
-    assert status == 503
-    assert "event stream in Redis" in answer["error"]
+def test_a_store_that_is_away_is_said_and_nothing_is_accepted(tmp_path: Path) -> None:
+    away = "redis://127.0.0.1:1/0"
+    stores = {"MLPLAT_STREAM_URL": away, "MLPLAT_ONLINE_URL": away}
+    question = {"features": [VIEW], "entities": {"origin": ["EWR"]}}
+    with feature_server(
+        from_environment({"MLPLAT_HOME": str(tmp_path), **stores}), tmp_path
+    ) as port:
+        pushed, push_error = call(port, "POST", f"/push/{SOURCE}", [GOOD])
+        asked, ask_error = call(port, "POST", "/get-online-features", question)
+    assert (pushed, asked) == (503, 503)
+    assert "event stream in Redis" in push_error["error"]
+    assert "Redis" in ask_error["error"]

@@ -5,6 +5,7 @@ The brute-force oracle is that of the point-in-time join.
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
-from mlplat_assets.features.historical import lake_at, partition_digests
+from mlplat_assets.features.historical import lake_at, partition_digests, span_of, view_frame
 from mlplat_assets.features.store import FeatureStore
 from mlplat_assets.spec import DType, FeatureService
 from tests.features import test_point_in_time_oracle as pit
@@ -151,6 +152,29 @@ def test_without_an_entity_frame_every_change_of_a_view_is_a_row(store: FeatureS
     assert before.num_rows == 0 and before.column_names[-2:] == ["temp", "wind"]
 
 
+@pytest.mark.parametrize("known_at", [False, True])
+def test_a_change_at_the_start_is_a_row_and_one_at_the_end_is_not(
+    store: FeatureStore, known_at: bool
+) -> None:
+    found = store.get_historical_features(
+        features="shop.weather:temp", start=NOON + HOUR, end=NOON + 2 * HOUR, known_at=known_at
+    )
+    assert found["airport"].to_pylist() == ["EWR", "JFK"]
+    assert found["event_timestamp"].to_pylist() == [NOON + HOUR] * 2
+
+
+def test_an_entity_counts_for_exactly_the_ttl_of_its_last_row(shop: Shop) -> None:
+    gate = declared("gate", {"airport": "string"}, {"open": "int"})
+    last = NOON + 24 * HOUR
+    shop.write(gate, ("JFK", last, ..., 1), ("JFK", last + MICROSECOND, ..., 2))
+    store, end = shop.store(CARRIER, gate), last + HOUR
+    ask = partial(store.get_historical_features, features=["shop.carrier", "shop.gate"], end=end)
+    found = ask(start=last)
+    assert found["open"].to_pylist() == [1, 2]
+    assert found["late"].to_pylist() == [4, None]
+    assert ask(start=last + MICROSECOND).num_rows == 0
+
+
 def test_moments_of_a_view_with_fewer_keys_count_for_every_entity_with_them(
     store: FeatureStore,
 ) -> None:
@@ -237,9 +261,35 @@ def test_a_row_that_landed_days_later_is_found_by_its_event_time(shop: Shop) -> 
     shop.write(view, ("EWR", NOON, NOON + 40 * 24 * HOUR, 7.0))
     frame = asked(("EWR", "UA", NOON + HOUR))
     store = shop.store(view)
-    assert store.get_historical_features(frame, "shop.landed")["temp"].to_pylist() == [7.0]
+    found = store.get_historical_features(frame, "shop.landed", provenance=True)
+    assert found["temp"].to_pylist() == [7.0]
+    landed = (NOON + 40 * 24 * HOUR).date()
+    assert found["landed__partition"].to_pylist() == [landed], "not the day of its event"
+    assert found["landed__data_version"].null_count == 0
     known = store.get_historical_features(frame, "shop.landed", known_at=True)
     assert known["temp"].to_pylist() == [None]
+
+
+def test_partitions_after_the_last_day_are_left_out(shop: Shop) -> None:
+    view, day = declared("lasting", {"airport": "string"}, {"temp": "float"}), 24 * HOUR
+    shop.write(view, ("EWR", NOON, ..., 1.0), ("EWR", NOON, NOON + day, 2.0))
+    frame = asked(("EWR", "UA", NOON + day))
+    with lake_at(shop.lake) as at:
+        span = span_of(frame, "event_timestamp")
+        for last_day, temps in ((NOON, [1.0]), (NOON + day, [1.0, 2.0])):
+            rows = view_frame(at, view, ["temp"], span, last_day=last_day.date()).frame
+            assert rows.collect()["temp"].to_list() == temps  # type: ignore[union-attr]
+
+
+def test_a_row_is_found_until_its_ttl_and_of_equal_times_the_one_written_last(shop: Shop) -> None:
+    view = declared("twice", {"airport": "string"}, {"temp": "float"}, ttl=6 * HOUR)
+    at = NOON.replace(tzinfo=None)
+    many = [("JFK", at - i * MICROSECOND, at, 0.0) for i in range(500)]  # in a file, not inlined
+    shop.write(view, ("EWR", NOON, ..., 1.0))
+    shop.write(view, *many, ("EWR", NOON, ..., 2.0))
+    ask = shop.store(view).get_historical_features
+    for age, temp in ((6 * HOUR, 2.0), (6 * HOUR + MICROSECOND, None)):
+        assert ask(asked(("EWR", "UA", NOON + age)), "shop.twice")["temp"].to_pylist() == [temp]
 
 
 def test_the_only_timestamp_of_an_entity_frame_is_its_moment(store: FeatureStore) -> None:

@@ -110,6 +110,25 @@ def test_a_push_adds_to_the_partition_of_the_day_it_became_known(
     assert days["d"].to_pylist() == [date(2013, 6, 1), date(2013, 6, 3)]  # none for the 2nd
 
 
+def test_a_push_over_days_with_one_between_replaces_in_each_and_records_no_other(
+    shop: Shop, store: FeatureStore
+) -> None:
+    days = [NOW - timedelta(days=2), NOW]
+    rows = baskets(
+        ("a", 1, BOUGHT, 1.0, 1), ("a", 1, BOUGHT, 2.0, 1),
+        created_timestamp=pa.array(days, pa.timestamp("us", "UTC")),
+    )  # fmt: skip
+    store.push("shop.basket", rows, to="offline")
+    pushed = store.push("shop.basket", rows, to="offline")
+    assert pushed.partitions == tuple(day.date() for day in days)
+    held = shop.lake.read(f"select total from {TABLE} order by 1")
+    assert held["total"].to_pylist() == [1.0, 2.0]
+    recorded = shop.lake.read(
+        "select partition_day as d from lineage.partition_versions order by 1"
+    )
+    assert recorded["d"].to_pylist() == [day.date() for day in days]
+
+
 def test_an_older_push_leaves_the_newer_value_online(store: FeatureStore) -> None:
     store.push("shop.basket", baskets(("a", 1, BOUGHT, 2.0, 1)))
     older = store.push("shop.basket", baskets(("a", 1, BOUGHT - MICROSECOND, 1.0, 1)), to="both")
@@ -243,6 +262,8 @@ def test_online_values_carry_a_status_and_come_in_the_order_asked_for(
     assert asyncio.run(store.get_online_features_async(asked, wanted)) == found
     later = store.get_online_features(asked[:1], wanted, at=BOUGHT + 24 * HOUR + MICROSECOND)
     assert later.statuses[0]["items"] == old
+    again = store.get_online_features_async(asked[:1], wanted, at=BOUGHT + 24 * HOUR + MICROSECOND)
+    assert asyncio.run(again) == later
     both = store.get_online_features(asked, ["shop.basket", "shop.user"], full_feature_names=True)
     assert both.rows[0]["user__total"] == 3.0
     assert store.get_online_features([], wanted).rows == []
@@ -263,8 +284,11 @@ def test_all_views_and_entities_are_read_in_one_trip(shop: Shop, tmp_path: Path)
         shop.online = counting
         rows = [{"shop": "a", "user": user} for user in range(50)]
         asked = ["shop.basket:items", "shop.user"]
-        assert len(shop.store(BASKET, USER).get_online_features(rows, asked).rows) == 50
+        store = shop.store(BASKET, USER)
+        assert len(store.get_online_features(rows, asked).rows) == 50
         assert counting.trips == 1
+        assert len(asyncio.run(store.get_online_features_async(rows, asked)).rows) == 50
+        assert counting.trips == 2, "SQLite answers asynchronous reads from a thread, by read"
 
 
 def test_an_online_question_that_cannot_be_answered_is_refused(store: FeatureStore) -> None:

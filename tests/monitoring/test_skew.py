@@ -102,6 +102,28 @@ def test_a_value_of_other_bits_or_type_is_a_mismatch_of_its_feature_alone(
     assert score.examples[0].served_time == score.examples[0].lake_time == SEEN
 
 
+def test_whole_numbers_of_another_type_and_zeros_of_another_sign_are_mismatches(
+    shop: Shop,
+) -> None:
+    shop.write(PLACE, ("Pisa", SEEN, ..., 0.0))
+    for visits, rain in ((3, 0.0), (3.0, -0.0), ("3", 0), (4, 0.0)):
+        log(shop, 0.1, visits, rain, city="Pisa")
+    found = rates(audit(shop.lake, MODEL, CATALOGUE, 9))
+    assert (found["user__visits"], found["place__rain"]) == ((1, 4), (2, 4))
+
+
+def test_a_mismatch_is_explained_by_the_times_of_its_own_view(shop: Shop) -> None:
+    log(shop, 0.2, 3, 9.0, of=SEEN - HOUR, city="Oslo")
+    score, _, rain = audit(shop.lake, MODEL, CATALOGUE, 9).features
+    assert (score.reasons, rain.reasons) == ({"stale": 1}, {"rewritten": 1})
+
+
+def test_a_row_that_was_known_at_the_very_moment_is_not_late(shop: Shop) -> None:
+    log(shop, 0.1, 3, None)
+    shop.write(USER, (1, SEEN + HOUR / 2, NOW, 0.9, 3))
+    assert the_reason(shop) == "stale"
+
+
 def test_an_older_row_that_was_served_is_stale(shop: Shop) -> None:
     log(shop, 0.2, 3, None, of=SEEN - HOUR)
     assert the_reason(shop) == "stale"
@@ -139,7 +161,11 @@ def test_a_sample_is_the_same_every_time(shop: Shop) -> None:
         log(shop, score, 3, None)
     first = audit(shop.lake, MODEL, CATALOGUE, 2)
     assert first.predictions == 2
-    assert first == replace(audit(shop.lake, MODEL, CATALOGUE, 2))
+    logged = shop.lake.read("select * from predictions.shop__buys")
+    shop.lake.replace_all("predictions.shop__buys", logged.take([3, 2, 1, 0]))
+    again = audit(shop.lake, MODEL, CATALOGUE, 2)
+    assert first == replace(again, lake_snapshot=first.lake_snapshot)
+    assert audit(shop.lake, MODEL, CATALOGUE, 9).predictions == 4
 
 
 def test_a_model_that_logged_nothing_says_so(shop: Shop) -> None:

@@ -1,6 +1,7 @@
 """The online asset: what a run reports, and what it does when the store is away."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from mlplat_assets.discovery import Catalogue, Declared, Team
 from mlplat_assets.features.online.assets import online_view
+from mlplat_assets.features.online.sync import exclusively
 from mlplat_assets.keys import key
 from mlplat_assets.spec import FeatureView, Field
 from resources.lake import Lake, lake_from
@@ -113,6 +115,19 @@ def test_a_store_that_comes_back_is_synced_by_a_retry(
     assert synced(lake, away, home, FIRST).success
     assert away.was_away
     assert store.count("team.small") == 2
+
+
+def test_a_view_is_synced_by_one_at_a_time(home: Settings) -> None:
+    def enter() -> bool:
+        with exclusively(home, VIEW.full_name):
+            return True
+
+    with ThreadPoolExecutor(1) as thread:
+        with exclusively(home, VIEW.full_name):
+            second = thread.submit(enter)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.1)
+        assert second.result(timeout=30)
 
 
 class AwayOnce:

@@ -196,6 +196,15 @@ def test_an_older_backfill_never_overwrites_a_newer_value(small: Small) -> None:
     assert small.online(1) == 4.0
 
 
+@pytest.mark.parametrize("later", [0, 1])
+def test_of_rows_of_one_event_the_one_known_last_is_online(small: Small, later: int) -> None:
+    for day in (later, 1 - later):  # the second day's one is known a minute later
+        small.build(day, [(1, 24 - 24 * day, float(day))])
+    small.sync()
+    assert small.online(1) == 1.0
+    assert small.differences() == []
+
+
 def test_a_newer_value_that_was_pushed_stays_when_the_row_below_it_is_deleted(
     small: Small,
 ) -> None:

@@ -168,11 +168,39 @@ def test_a_row_at_the_watermark_is_applied_and_one_before_it_is_late() -> None:
     assert [r.unit for r in state.apply([row(newest - LATENESS - 1, "c")]).late] == ["c"]
 
 
+def test_a_late_row_revises_from_the_hop_of_the_watermark_on() -> None:
+    state = SourceState([VIEW])
+    newest = 1000 * HOP + 5 * MINUTE
+    watermark = newest - LATENESS
+    oldest = state.retained_from(newest)
+    assert (watermark, oldest) == (998 * HOP, 991 * HOP)
+    state.apply([row(newest, "a")])
+    assert state.apply([row(oldest - 1, "unseen", "JFK")]).rows == {}
+    (closing,) = state.apply([row(oldest, "closed", "JFK")]).rows[VIEW.name]
+    assert (closing.t, closing.values[1]) == (watermark, 0)
+
+
 def test_a_repeated_unit_counts_once_and_is_not_landed_again() -> None:
     state = SourceState([VIEW])
     state.apply([row(1000 * HOP, "a")])
     again = state.apply([row(1000 * HOP, "a"), row(1000 * HOP + 7, "a", delay=90)])
     assert (again.fresh, again.duplicates, again.rows) == ([], 2, {})
+
+
+def test_a_unit_is_remembered_for_as_long_as_its_row_is_in_the_state() -> None:
+    state = SourceState([VIEW])
+    kept, gone = row(1000 * HOP, "kept"), row(1000 * HOP - 1, "gone")
+    state.apply([kept, gone])
+    newest = 1007 * HOP + LATENESS
+    assert state.retained_from(newest) == kept.ts
+    state.apply([row(newest, "c")])
+    assert state.apply([kept, gone]).fresh == [gone]
+
+
+def test_a_load_gives_no_rows_out_again() -> None:
+    state = SourceState([VIEW])
+    state.load([row(1000 * HOP + 1, "a")])
+    assert state.advance(1000 * HOP + 1) == {}
 
 
 def test_a_closing_row_says_empty_once_and_the_entity_is_forgotten() -> None:
@@ -189,6 +217,7 @@ def test_the_clock_cannot_run_backwards() -> None:
     state.apply([row(1000 * HOP + 1, "a")])
     state.advance(1003 * HOP)
     assert state.advance(1001 * HOP) == {}
+    assert state.advance(1003 * HOP) == {}, "what was given out is not given out again"
 
 
 def test_memory_is_bounded_by_the_windows_not_by_the_stream() -> None:

@@ -13,7 +13,7 @@ from mlplat_assets.features.streaming.consumer import GROUP, Stores, StreamConsu
 from mlplat_assets.features.streaming.landing import Batch, land, landed
 from mlplat_assets.features.streaming.sources import aggregates_of
 from resources.event_stream import EventStream, event_stream
-from resources.lake import Lake, lake_from
+from resources.lake import VERSIONS, Lake, lake_from
 from resources.lake_digests import PartitionVersion
 from resources.online_store import FeatureValues, OnlineStore, ViewRequest, online_store
 from resources.settings import Settings, from_environment
@@ -115,6 +115,14 @@ def test_the_online_row_is_the_last_row_of_the_lake(place: Place) -> None:
     assert held.values["departures_1h"] == 2
 
 
+def test_a_row_is_online_before_the_clock_passes_a_hop(place: Place) -> None:
+    place.push(departure(at(10, 20), "a"))
+    place.consume(until=at(10, 21))
+    held = place.held()
+    assert held.event_timestamp == at(10, 20, microseconds=1)
+    assert held.values["departures_1h"] == 1
+
+
 def test_a_restart_goes_on_as_if_nothing_had_happened(place: Place) -> None:
     for number in range(6):
         place.push(departure(at(10 + number, 7), f"u{number}", departure_delay=10 * number))
@@ -139,6 +147,42 @@ def test_what_landed_but_was_not_acknowledged_changes_nothing(place: Place) -> N
     assert len(place.raw()) == 2
     assert place.rows() == place.expected()
     assert place.stream.lag(SOURCE, GROUP) == 0
+
+
+def test_a_death_between_landing_and_recording_is_made_up_for(place: Place) -> None:
+    place.stream.join(SOURCE, GROUP)
+    place.push(departure(at(10), "a"))
+    given = place.stream.read(SOURCE, GROUP, "dead", count=10, wait_seconds=0.1)
+    applied = source().state().apply(source().decode(b"[" + given[0].body + b"]", END))
+    batch = Batch(fresh=applied.fresh)
+    batch.add_rows(applied.rows)
+    land(place.lake, source(), batch, "dead")
+    with place.lake.write() as connection:
+        connection.execute(f"delete from {VERSIONS}")
+    place.consume("alive")
+    recorded = place.lake.read(f"select distinct table_name as name from {VERSIONS}")
+    assert set(recorded["name"].to_pylist()) == {RAW_TABLE, VIEW_TABLE}
+
+
+def test_what_cannot_land_is_not_acknowledged_and_lands_later(place: Place) -> None:
+    with place.lake.write() as connection:
+        connection.execute("create schema if not exists features")
+        connection.execute(f"create table {VIEW_TABLE} as select 1 as other")
+    place.push(departure(at(10), "a"))
+    consumer = place.consumer("stopped", END)
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(consumer.run)
+        while place.held().event is None and not running.done():
+            threading.Event().wait(0.02)
+        consumer.stopping.set()
+        running.result()
+    assert place.stream.lag(SOURCE, GROUP) == 1
+    with place.lake.write() as connection:
+        connection.execute(f"drop table {VIEW_TABLE}")
+    place.consume("next")
+    assert place.stream.lag(SOURCE, GROUP) == 0
+    assert [row["flight_id"] for row in place.raw()] == ["a"]
+    assert place.rows() == place.expected()
 
 
 def test_landing_a_batch_again_changes_no_digest(place: Place) -> None:

@@ -66,3 +66,9 @@ def test_a_view_is_reported_after_its_source_unless_a_late_row_left_it_wrong(
 def test_a_row_late_in_the_evening_touches_the_next_day() -> None:
     assert days_touched(source(), ts(at(10))) == {DAY}
     assert days_touched(source(), ts(at(22))) == {DAY, date(2013, 1, 6)}
+
+
+def test_a_day_is_touched_by_the_empty_row_that_closes_the_longest_window() -> None:
+    closed_at_midnight = ts(at(20, 45))
+    assert days_touched(source(), closed_at_midnight - 1) == {DAY}
+    assert days_touched(source(), closed_at_midnight) == {DAY, date(2013, 1, 6)}
