@@ -14,13 +14,13 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
 import redis
 
-from bench.online_store_data import ENTITIES, VIEWS, write_views
+from bench.online_store_data import CLIENTS, ENTITIES, VIEWS, write_views
 from bench.online_store_engines import Floor, Keys, Layouts, Ours, timed, timed_tasks
 from bench.online_store_report import Samples, report
 from bench.online_store_servers import Feast, redis_server
@@ -30,20 +30,19 @@ from resources.online_rows import Packer, decode_key
 from resources.online_store import OnlineRow, OnlineStore, online_store
 
 ROUNDS = 5
-CLIENTS = 16
 # Calls per round by entities: of ours and the floor, and of Feast, which takes far longer.
 CALLS = {1: 1000, 100: 100}
 FEAST_CALLS = {1: 150, 100: 16}
 
 
-def view_rows(folder: Path, view: str) -> list[OnlineRow]:
+def view_rows(folder: Path, view: str) -> Iterator[OnlineRow]:
     """A file's rows as the sync of a view makes them."""
     declared = FeatureView(
         entities=(Field(name="entity", dtype="string"),),
         features=tuple(Field(name=name, dtype="float") for name in VIEWS[view]),
         description="",
     )
-    return list(online_rows(pl.read_parquet(folder / f"{view}.parquet"), declared))
+    return online_rows(pl.read_parquet(folder / f"{view}.parquet"), declared)
 
 
 def sync_rate(store: OnlineStore, folder: Path) -> float:

@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 
 ENTITIES = 10_000
+# Tasks of one event loop that ask at once.
+CLIENTS = 16
 VIEWS = {
     f"view_{view}": tuple(f"view_{view}_feature_{feature}" for feature in range(5))
     for view in range(4)

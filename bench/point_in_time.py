@@ -30,7 +30,7 @@ from bench.point_in_time_engines import ENGINES, ours
 _RESULTS = Path(__file__).resolve().parent / "results" / "point_in_time.json"
 _NAMES = {
     "ours": "mlplat",
-    "polars": "Polars join_asof, same answer",
+    "polars": "Polars join_asof, ties sorted",
     "polars_ties_ignored": "Polars join_asof, ties ignored",
     "pandas": "pandas merge_asof",
     "duckdb": "Feast, DuckDB engine",
@@ -123,10 +123,7 @@ def _process(engine: str, folder: Path) -> MeasuredProcess:
         return MeasuredProcess(
             [sys.executable, "-m", "bench.point_in_time_engines", engine, folder]
         )
-    # Feast's DuckDB engine calls something deprecated each time.
-    quiet = ["-W", "ignore::DeprecationWarning"]
-    program = ["-m", "bench.point_in_time_feast", engine, folder]
-    return MeasuredProcess([feast_python(), *quiet, *program])
+    return MeasuredProcess([feast_python(), "-m", "bench.point_in_time_feast", engine, folder])
 
 
 def ratios(rows: list[Row]) -> dict[str, float]:

@@ -4,6 +4,7 @@ python -m bench.point_in_time_feast (dask | duckdb) FOLDER
 """
 
 import sys
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,6 +60,8 @@ def main() -> None:
     """Serve the engine that the command line names."""
     engine, folder = sys.argv[1], Path(sys.argv[2])
     features = [f"{view}:{name}" for view in VIEWS for name in FEATURES[view]]
+    # Feast's DuckDB engine calls something deprecated each time; Feast's import turns these on.
+    warnings.simplefilter("ignore", DeprecationWarning)
     with TemporaryDirectory() as temporary:
         store = declared_store(engine, folder, Path(temporary))
 

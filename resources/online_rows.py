@@ -153,17 +153,19 @@ class Reader:
     ) -> list[FeatureValues]:
         """Status and value of each requested feature, given the rows that are held."""
         now = microseconds(at) + _BIAS
+        ttls = {request.ttl for request in requests}
+        oldest = {ttl: now - ttl // _MICROSECOND if ttl else 0 for ttl in ttls}
         return [
             _blank(request, Status.NOT_FOUND, None)
             if row is None
-            else self._answer(request, row, now)
+            else self._answer(request, row, oldest[request.ttl])
             for request, row in zip(requests, rows, strict=True)
         ]
 
-    def _answer(self, request: ViewRequest, row: HeldRow, now: int) -> FeatureValues:
+    def _answer(self, request: ViewRequest, row: HeldRow, oldest: int) -> FeatureValues:
         event, created, schema, partition, values = row
-        features, ttl = request.features, request.ttl
-        if ttl and event < now - ttl // _MICROSECOND:
+        features = request.features
+        if event < oldest:
             return _blank(request, Status.OUTSIDE_MAX_AGE, row)
         plan = self._plans.get((schema, features)) or self._plan(schema, features)
         if plan is None:

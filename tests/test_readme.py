@@ -208,7 +208,8 @@ def test_the_readme_s_commands_run_in_order(repository: Path, home: Path, tmp_pa
     for block in marked("run"):
         done = ran([*SHELL, block.text], repository, variables)
         told.append(" ".join(done.stdout.split()))
-    features, models, decided, explanation = told
+    features, audited, models, decided, explanation = told
+    assert f"{MODEL} 1 prediction replayed against snapshot" in audited
     assert "keyed by dest (string)" in features
     assert "pressure_change_3h float Millibars flights.arrival_minutes" in features
     assert "flights.arrival_minutes" in models
@@ -218,6 +219,16 @@ def test_the_readme_s_commands_run_in_order(repository: Path, home: Path, tmp_pa
     assert APPROVER in explanation
     actions = [entry.action for entry in open_registry(home).audit(MODEL)]
     assert actions[-4:] == [Action.ARCHIVED, Action.PROMOTED, Action.ARCHIVED, Action.ROLLED_BACK]
+
+
+def test_the_readme_s_program_gets_features_of_the_past_and_of_now(
+    repository: Path, home: Path
+) -> None:
+    (program,) = marked("run: python")
+    done = ran([sys.executable, "-c", program.text], repository, environment(repository, home))
+    assert "weather__data_version" in done.stdout
+    assert "21.02" in done.stdout, "what the small home's lake has of EWR, an hour later"
+    assert "NOT_FOUND" in done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -278,8 +289,8 @@ def test_the_picture_names_stages_of_the_graph() -> None:
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
 def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
-    named = {match[1] for line in code(page) if (match := re.match(r"make ([a-z]+)\b", line))}
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    named = {match[1] for line in code(page) if (match := re.match(r"make ([a-z-]+)", line))}
     assert named <= targets
 
 

@@ -237,7 +237,7 @@ def feature_store() -> FeatureStore:
     settings = from_environment()
     return FeatureStore(
         lake_from(settings),
-        online_store(settings.online_url),
+        online_store(settings.online_url, settings.online_timeout),
         catalogue(),
         lambda: datetime.now(UTC),
     )
