@@ -6,6 +6,7 @@ from typing import get_args
 
 from mlplat_assets.discovery import Catalogue, DeclarationError, Declared
 from mlplat_assets.spec import NUMERIC, DType, FeatureView, Field
+from mlplat_assets.sql_words import SQL_WORDS
 
 # What a key can be: a value that is equal to itself however it is written down.
 KEYS: tuple[DType, ...] = ("string", "int", "bool", "float")
@@ -43,7 +44,7 @@ def check_fields(declared: Declared, **fields: tuple[Field, ...]) -> None:
     seen: set[str] = set()
     for where, found in fields.items():
         for field in found:
-            problem = _of_field(field)
+            problem = _of_name(field.name) or _of_field(field)
             if field.name in seen:
                 problem = "name", f"{field.name!r} is declared twice", "Rename one of them."
             seen.add(field.name)
@@ -119,6 +120,15 @@ def check_tags(declared: Declared, tags: Mapping[str, str]) -> None:
             raise DeclarationError(
                 declared.file, "tags", f"{name!r}: {value!r} is no text", "Quote name and value."
             )
+
+
+def _of_name(name: str) -> tuple[str, str, str] | None:
+    """What is wrong with a name: it is written into SQL, and is an attribute of requests."""
+    if not (name.isidentifier() and name.isascii()):
+        return "name", f"{name!r} is no name of a column", "Use letters, digits and underscores."
+    if name.lower() in SQL_WORDS:
+        return "name", f"{name!r} is a word of SQL", "Rename it, for example with a unit or noun."
+    return None
 
 
 def _of_field(field: Field) -> tuple[str, str, str] | None:

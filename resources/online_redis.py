@@ -1,19 +1,19 @@
 """The online store in Redis: one hash per view, `mlplat:online:<view>`, field = encoded key.
 
 A read is one HMGET per view in one write to the socket, whatever the number of entities. Chosen
-over the other layouts by bench/online_store.py's workload, 4 views x 5 features (p50 microseconds
-on a busy machine, redis-py, the same row bytes; compare within a column):
+over the other layouts by bench/online_store.py: 4 views x 5 features, the same row bytes read by
+redis-py (p50 microseconds, bench/results/online_store.json; compare within a column).
 
                                              1 entity   100 entities   bytes a row
-    hash per view, one HGET per row             141         6,700          148
-    string per row, one MGET                    121         1,130          184 and a key entry
-    hash per view, one HMGET per view           148           930          148
-    string per row, MGET, packed by hand         58           900
-    hash per view, HMGETs, packed by hand        66           750          <- this
+    hash per view, one HGET per row             158         2,787          148
+    string per row, one MGET                    144         1,056          184 and a key entry
+    hash per view, one HMGET per view           162           886          148   <- this
+    the same, packed by hand, whole answers     142         1,350
 
-One value per entity would be faster for 100 (four rows in one), but views differ in their keys,
-and each write would read and rewrite the values of all views. A hash also counts, clears and
-lists its view without a scan of the whole database, and is lost as a whole with its sync state.
+The last is this store, whose answers have a status for each feature. One value per entity would be
+faster for 100 (four rows in one), but views differ in their keys, and each write would read and
+rewrite the values of all views. A hash also counts, clears and lists its view without a scan of the
+whole database, and is lost as a whole with its sync state.
 """
 
 import asyncio

@@ -120,6 +120,7 @@ def write_weather(home: Path, temp: float) -> str:
             "partition_day": [DAY],
             "temp": [temp],
             "wind_gust": pl.Series([None], dtype=pl.Float64),
+            "visib": [10.0],
         }
     )
     lake = open_lake(home)

@@ -7,11 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from mlplat_assets.catalogue import catalogue, read_catalogue
 from mlplat_assets.discovery import PACKAGE, DeclarationError
 from mlplat_assets.features.transform import DBT_PROJECT
+from mlplat_assets.sql_words import SQL_WORDS
 
 MODEL = "mlplat_assets/models/catalog/flights/arrival_delay.py"
 VIEW = "dbt_project/models/features/flights/ftr_flights__weather.yml"
@@ -155,6 +157,14 @@ def test_the_copy_loads_as_it_stands(copy: Path) -> None:
             "context.distance.minimum", "9000 is above the maximum 6000.", id="empty context range",
         ),
         pytest.param(
+            AIRCRAFT, 'name="seats"', 'name="seats per row"', "features.seats per row.name",
+            "'seats per row' is no name of a column. Use letters, digits", id="name with spaces",
+        ),
+        pytest.param(
+            AIRCRAFT, 'name="seats"', 'name="Left"', "features.Left.name",
+            "'Left' is a word of SQL. Rename it", id="word of SQL",
+        ),
+        pytest.param(
             MODEL, 'name="distance", dtype="int"', 'name="distance", dtype="float32"',
             "context.distance.dtype", "'float32' cannot be used here. Use one of float, int, bool",
             id="context of a type that no request carries",
@@ -229,6 +239,14 @@ def test_a_name_declared_in_python_and_in_dbt_stops_the_load(copy: Path) -> None
     assert "ftr_flights__carrier_recent.yml" in message
     assert str(views / "carrier_recent.py") in message
     assert "Rename one of the files." in message
+
+
+def test_the_words_that_name_no_column_are_those_that_the_lake_reserves() -> None:
+    found = duckdb.sql(
+        "select keyword_name from duckdb_keywords() "
+        "where keyword_category in ('reserved', 'type_function')"
+    )
+    assert {word for (word,) in found.fetchall()} == SQL_WORDS
 
 
 def test_everything_declared_has_an_owner_and_a_description() -> None:

@@ -36,11 +36,11 @@ class LakeSnapshot:
         """The rows of a query over tables named by `table`, values bound to its `?` marks.
 
         Raises:
-            LookupError: A table did not exist at this snapshot.
+            LookupError: A table or column did not exist at this snapshot.
         """
         try:
             return self._connection.execute(sql, list(parameters)).to_arrow_table()
-        except duckdb.CatalogException as error:
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
             raise LookupError(
                 f"at snapshot {self.id} the lake lacks what is asked for: {_sentence(error)}; "
                 "materialise the asset, or choose a later snapshot"
@@ -181,4 +181,4 @@ def _as_written(rows: pa.Table) -> pl.DataFrame:
 
 
 def _sentence(error: duckdb.Error) -> str:
-    return str(error).splitlines()[0].removeprefix("Catalog Error: ").rstrip("!. ")
+    return str(error).splitlines()[0].partition("Error: ")[2].rstrip("!. ")

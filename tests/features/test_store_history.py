@@ -350,6 +350,16 @@ def test_what_cannot_be_answered_is_refused_with_the_remedy(store: FeatureStore)
         ask(frame, "shop.weather", as_of_snapshot=0)
 
 
+def test_a_feature_that_was_declared_after_the_table_was_built_is_named(shop: Shop) -> None:
+    keys: dict[str, DType] = {"airport": "string"}
+    shop.write(declared("visits", keys, {"seen": "int"}), ("EWR", NOON, ..., 1))
+    store = shop.store(declared("visits", keys, {"seen": "int", "gone": "int"}))
+    frame = pa.table({"airport": ["EWR"], "event_timestamp": [NOON]})
+    assert store.get_historical_features(frame, "shop.visits:seen")["seen"].to_pylist() == [1]
+    with refusal(LookupError, 'column "gone" not found', "materialise the asset"):
+        store.get_historical_features(frame, "shop.visits:gone")
+
+
 def test_the_digest_of_a_day_is_the_recorded_one_and_absent_without_rows(shop: Shop) -> None:
     with lake_at(shop.lake) as at:
         found = partition_digests(at, "features.shop__carrier", [NOON.date(), date(2013, 1, 1)])
