@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -88,11 +89,12 @@ def test_help_shows_every_command_within_a_second() -> None:
     environment = {**os.environ, "COLUMNS": "100"}
 
     def timed() -> tuple[float, str]:
-        started = time.perf_counter()
+        # Of the processor: what other processes take is not ours.
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         shown = subprocess.check_output(command, text=True, env=environment, cwd=REPOSITORY)
-        return time.perf_counter() - started, shown
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, shown
 
-    # The best of some: what other processes take is not ours.
     seconds, shown = min(timed() for _ in range(3))
     assert seconds < 1.0
     for name in ("demo", "dev", "serve", "models", "features", "explain", "doctor"):
