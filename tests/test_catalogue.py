@@ -12,8 +12,8 @@ import pytest
 
 from mlplat_assets.catalogue import catalogue, read_catalogue
 from mlplat_assets.discovery import PACKAGE, DeclarationError
-from mlplat_assets.features.transform import DBT_PROJECT
 from mlplat_assets.sql_words import SQL_WORDS
+from tests.declarations import copied_declarations
 
 MODEL = "mlplat_assets/models/catalog/flights/arrival_delay.py"
 VIEW = "dbt_project/models/features/flights/ftr_flights__weather.yml"
@@ -26,13 +26,7 @@ LOADED = "from mlplat_assets.definitions import defs; defs()"
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of every declaration of this repository."""
-    package = tmp_path / "mlplat_assets"
-    package.mkdir()
-    shutil.copy(PACKAGE / "teams.toml", package)
-    for stage in ("features", "models"):
-        shutil.copytree(PACKAGE / stage / "catalog", package / stage / "catalog")
-    shutil.copytree(DBT_PROJECT / "models", tmp_path / "dbt_project" / "models")
-    return tmp_path
+    return copied_declarations(tmp_path)
 
 
 def load(copy: Path) -> None:

@@ -1,14 +1,13 @@
 """Features are named by view, by feature or by service, and a wrong name is refused with a hint."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from mlplat_assets.catalogue import read_catalogue
-from mlplat_assets.discovery import PACKAGE, Catalogue, DeclarationError
-from mlplat_assets.features.manifest import DBT_PROJECT
+from mlplat_assets.discovery import Catalogue, DeclarationError
 from mlplat_assets.references import UnknownReference, expand, resolve_features
+from tests.declarations import copied_declarations
 
 SERVICE = """
 from mlplat_assets.spec import FeatureService
@@ -20,13 +19,7 @@ LISTED = ("flights.weather:temp", "flights.aircraft_last_leg", "flights.weather:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of every declaration of this repository, for one more to be added."""
-    package = tmp_path / "mlplat_assets"
-    package.mkdir()
-    shutil.copy(PACKAGE / "teams.toml", package)
-    for stage in ("features", "models"):
-        shutil.copytree(PACKAGE / stage / "catalog", package / stage / "catalog")
-    shutil.copytree(DBT_PROJECT / "models", tmp_path / "dbt_project" / "models")
-    return tmp_path
+    return copied_declarations(tmp_path)
 
 
 def with_service(project: Path, *features: str, name: str = "arrivals_v1") -> Catalogue:

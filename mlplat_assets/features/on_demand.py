@@ -8,17 +8,10 @@ import pyarrow as pa
 
 from bentos.model_server.card import OnDemandEntry
 from bentos.model_server.on_demand import OnDemandFailed, OnDemandFunction, function_of
+from mlplat_assets.features.arrow_types import ARROW_TYPES
 from mlplat_assets.references import AnyFeature, OnDemandFeature
-from mlplat_assets.spec import DType
 from resources.digests import digest_of_bytes
 
-ARROW: Mapping[DType, pa.DataType] = {
-    "float": pa.float64(),
-    "float32": pa.float32(),
-    "int": pa.int64(),
-    "bool": pa.bool_(),
-    "string": pa.string(),
-}
 # Rows that are computed alone as well: enough to meet each branch of a function that has a few.
 _ALONE = 200
 
@@ -61,7 +54,9 @@ def with_on_demand(rows: pa.Table, functions: Sequence[OnDemandFunction]) -> pa.
         for name, values in made.items():
             if name in rows.column_names:
                 rows = rows.drop_columns([name])
-            rows = rows.append_column(name, pa.array(values, ARROW[function.gives[name].dtype]))
+            rows = rows.append_column(
+                name, pa.array(values, ARROW_TYPES[function.gives[name].dtype])
+            )
     return rows
 
 

@@ -7,23 +7,11 @@ import polars as pl
 import pyarrow as pa
 
 from mlplat_assets.discovery import Declared
+from mlplat_assets.features.arrow_types import ARROW_TYPES
 from mlplat_assets.features.frames import EagerFrame, arrow_table
 from mlplat_assets.spec import DType, FeatureView
 
 _TIMES = ("event_timestamp", "created_timestamp")
-_UTC = pa.timestamp("us", "UTC")
-TYPES: Mapping[DType, pa.DataType] = {
-    "float": pa.float64(),
-    "float32": pa.float32(),
-    "int": pa.int64(),
-    "bool": pa.bool_(),
-    "string": pa.string(),
-    "bytes": pa.binary(),
-    "timestamp": _UTC,
-    "list[float]": pa.list_(pa.float64()),
-    "list[int]": pa.list_(pa.int64()),
-    "list[string]": pa.list_(pa.string()),
-}
 
 
 def checked_rows(view: Declared[FeatureView], rows: EagerFrame, now: datetime) -> pl.DataFrame:
@@ -67,7 +55,7 @@ def typed(column: pa.ChunkedArray, dtype: DType, what: str) -> pa.ChunkedArray:
         TypeError: Its type is another one.
         ValueError: A value does not fit the declared type.
     """
-    wanted = TYPES[dtype]
+    wanted = ARROW_TYPES[dtype]
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_null(column.type) or column.type == wanted:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from mlplat_assets.discovery import Catalogue, Declared, Team, python_declarations
-from mlplat_assets.features.pushed_rows import TYPES
+from mlplat_assets.features.arrow_types import ARROW_TYPES
 from mlplat_assets.features.store import FeatureStore
 from mlplat_assets.keys import table
 from mlplat_assets.spec import DType, FeatureService, FeatureView, Field, OnDemandView
@@ -95,8 +95,8 @@ class Shop:
 
 def lake_table(view: Declared[FeatureView], rows: tuple[tuple[object, ...], ...]) -> pa.Table:
     """Rows of a view as the lake keeps them, in the partition of the day they were created."""
-    keys = [(entity.name, TYPES[entity.dtype]) for entity in view.spec.entities]
-    features = [(feature.name, TYPES[feature.dtype]) for feature in view.spec.features]
+    keys = [(entity.name, ARROW_TYPES[entity.dtype]) for entity in view.spec.entities]
+    features = [(feature.name, ARROW_TYPES[feature.dtype]) for feature in view.spec.features]
     stamp = pa.timestamp("us")
     types = [*keys, ("event_timestamp", stamp), ("created_timestamp", stamp), *features]
     columns: dict[str, list[object]] = {name: [] for name, _ in types}

@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from mlplat_assets.discovery import Declared
+from mlplat_assets.features.arrow_types import ARROW_TYPES
 from mlplat_assets.features.streaming.aggregates import SourceRow
 from mlplat_assets.features.streaming.sources import (
     MICROSECOND,
@@ -18,24 +19,12 @@ from mlplat_assets.features.streaming.sources import (
 )
 from mlplat_assets.features.streaming.tiles import ViewRow
 from mlplat_assets.keys import table
-from mlplat_assets.spec import DType, FeatureView, Field
+from mlplat_assets.spec import FeatureView, Field
 from resources.lake import Lake, create_table
 from resources.lake_digests import PartitionVersion
 
 _DAY = timedelta(days=1)
 _TIME = pa.timestamp("us")
-_ARROW: dict[DType, pa.DataType] = {
-    "float": pa.float64(),
-    "float32": pa.float32(),
-    "int": pa.int64(),
-    "bool": pa.bool_(),
-    "string": pa.string(),
-    "bytes": pa.binary(),
-    "timestamp": _TIME,
-    "list[float]": pa.list_(pa.float64()),
-    "list[int]": pa.list_(pa.int64()),
-    "list[string]": pa.list_(pa.string()),
-}
 
 
 @dataclass(kw_only=True)
@@ -124,9 +113,8 @@ def _append(
     create_table(connection, raw, "select * from incoming limit 0", partition_by="partition_day")
     if not rows.num_rows:
         return
-    reach = max(a.longest + a.every for a in map(aggregates_of, source.views))
     days = rows["partition_day"].unique().to_pylist()
-    margin = timedelta(days=-(-reach // _DAY))
+    margin = timedelta(days=-(-source.reach // _DAY))
     connection.execute(
         f"""insert into {raw} by name
             select * from incoming where not exists (
@@ -136,7 +124,7 @@ def _append(
                   and held.{source.timestamp} between
                       incoming.{source.timestamp} - ?::interval
                       and incoming.{source.timestamp} + ?::interval)""",
-        [min(days) - margin, max(days) + margin, reach, reach],
+        [min(days) - margin, max(days) + margin, source.reach, source.reach],
     )
 
 
@@ -192,8 +180,8 @@ def _view_table(
 def _column(declared: Field, values: list[Any]) -> pa.Array:
     if declared.dtype == "timestamp":
         # As the lake keeps times, UTC without a zone.
-        values = [value and value.replace(tzinfo=None) for value in values]
-    return pa.array(values, type=_ARROW[declared.dtype])
+        return pa.array([value and value.replace(tzinfo=None) for value in values], type=_TIME)
+    return pa.array(values, type=ARROW_TYPES[declared.dtype])
 
 
 def _microseconds(held: datetime) -> int:

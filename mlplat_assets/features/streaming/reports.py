@@ -13,7 +13,6 @@ from datetime import date, timedelta
 from mlplat_assets.features.streaming.sources import (
     MICROSECOND,
     StreamedSource,
-    aggregates_of,
     moment,
 )
 from mlplat_assets.keys import Stage, key, table
@@ -100,8 +99,7 @@ class LandingReports:
 
 def days_touched(source: StreamedSource, ts: int) -> set[date]:
     """The days whose rows count a source row of that time."""
-    reach = max(a.longest + a.every for a in map(aggregates_of, source.views))
-    last = moment(ts + reach // MICROSECOND).date()
+    last = moment(ts + source.reach // MICROSECOND).date()
     first = moment(ts).date()
     return {first + timedelta(days=n) for n in range((last - first).days + 1)}
 

@@ -63,6 +63,11 @@ class StreamedSource:
         """The column that names a row."""
         return aggregates_of(self.views[0]).unit
 
+    @property
+    def reach(self) -> timedelta:
+        """How long after a row the views' rows can count it, and a repeat of its unit is one."""
+        return max(a.longest + a.every for a in map(aggregates_of, self.views))
+
     def state(self) -> SourceState:
         """An empty state of all the views."""
         return SourceState(
