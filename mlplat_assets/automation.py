@@ -6,7 +6,8 @@ import dagster as dg
 
 from mlplat_assets.discovery import Declared, Team
 from mlplat_assets.keys import key
-from mlplat_assets.spec import FeatureView, ModelSpec
+from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.spec import FeatureView
 
 AC = dg.AutomationCondition
 

@@ -16,16 +16,10 @@ from mlplat_assets.discovery import (
     read_teams,
 )
 from mlplat_assets.field_checks import check_fields_of_all
+from mlplat_assets.model_spec import METRICS, ModelSpec
 from mlplat_assets.on_demand_checks import check_on_demand, check_on_demand_of
 from mlplat_assets.references import parse_cron, resolve_features, resolve_label, resolve_service
-from mlplat_assets.spec import (
-    METRICS,
-    FeatureService,
-    FeatureView,
-    ModelSpec,
-    OnDemandView,
-    Source,
-)
+from mlplat_assets.spec import FeatureService, FeatureView, OnDemandView, Source
 
 
 @cache

@@ -12,6 +12,7 @@ from mlplat_assets.features.python_views import python_view
 from mlplat_assets.features.quality.freshness_check import freshness_checks
 from mlplat_assets.features.transform import dbt_resource, dbt_team
 from mlplat_assets.keys import Stage, group
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.decisions import champion_changed
 from mlplat_assets.models.evaluation import evaluation
 from mlplat_assets.models.promotion import bento, champion, endpoint
@@ -21,7 +22,6 @@ from mlplat_assets.models.training_set_asset import training_set
 from mlplat_assets.monitoring.drift_asset import drift
 from mlplat_assets.monitoring.performance import performance
 from mlplat_assets.monitoring.predictions import predictions
-from mlplat_assets.spec import ModelSpec
 from resources.dagster_bindings import RESOURCES
 
 # In flow order: what each model is given.

@@ -16,14 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar
 
-from mlplat_assets.spec import (
-    FeatureService,
-    FeatureView,
-    Label,
-    ModelSpec,
-    OnDemandView,
-    Source,
-)
+from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.spec import FeatureService, FeatureView, Label, OnDemandView, Source
 
 T = TypeVar("T")
 

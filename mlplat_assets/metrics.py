@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mlplat_assets.spec import METRICS, Task
+from mlplat_assets.model_spec import METRICS, Task
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

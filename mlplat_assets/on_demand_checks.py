@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from mlplat_assets.discovery import Catalogue, DeclarationError, Declared
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.references import (
     AnyFeature,
     LabelColumn,
@@ -13,7 +14,7 @@ from mlplat_assets.references import (
     on_demand_inputs,
     stored_features,
 )
-from mlplat_assets.spec import CATEGORICAL, NUMERIC, DType, Field, ModelSpec, OnDemandView
+from mlplat_assets.spec import CATEGORICAL, NUMERIC, DType, Field, OnDemandView
 
 # The decision time, which every request has; the one timestamp among the request's fields.
 EVENT_TIMESTAMP = "event_timestamp"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mlplat_assets.discovery import Catalogue, DeclarationError, Declared
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.spec import (
     CATEGORICAL,
     NUMERIC,
@@ -16,7 +17,6 @@ from mlplat_assets.spec import (
     FeatureView,
     Field,
     Label,
-    ModelSpec,
     OnDemandView,
 )
 

@@ -20,9 +20,9 @@ from mlplat_assets.definitions import assemble
 from mlplat_assets.demo.plan import Days
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import Stage, key
+from mlplat_assets.model_spec import ModelSpec, TimeSplit
 from mlplat_assets.models.handoff import latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs
-from mlplat_assets.spec import ModelSpec, TimeSplit
 from resources.artifacts import ArtifactStore, artifact_store
 from resources.lake import Lake, lake_from
 from resources.registry.registry import Registry, registry

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlplat_assets.metrics import expected_calibration_error, reliability, score
-from mlplat_assets.spec import METRICS
+from mlplat_assets.model_spec import METRICS
 
 
 def test_every_metric_that_a_gate_may_name_is_computed() -> None:

@@ -25,8 +25,8 @@ from mlplat_assets.catalogue import catalogue, read_catalogue
 from mlplat_assets.cli import app
 from mlplat_assets.definitions import CHAIN
 from mlplat_assets.keys import Stage
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.inputs import model_inputs, serving_schema
-from mlplat_assets.spec import ModelSpec
 from resources.artifacts import artifact_store
 from resources.digests import digest
 from resources.registry.records import Action

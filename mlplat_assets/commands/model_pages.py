@@ -28,7 +28,7 @@ from mlplat_assets.commands.registered import (
 )
 from mlplat_assets.commands.stores import opened_registry
 from mlplat_assets.discovery import Catalogue, Declared
-from mlplat_assets.spec import METRICS, Gate, ModelSpec
+from mlplat_assets.model_spec import METRICS, Gate, ModelSpec
 from resources.registry.records import Action, AuditEntry, Stage, Version
 from resources.settings import REPOSITORY, Settings
 

@@ -16,8 +16,9 @@ import polars as pl
 from mlplat_assets.demo.plan import Days
 from mlplat_assets.discovery import Declared
 from mlplat_assets.features.online.rows import online_rows, view_rows
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.inputs import ModelInputs
-from mlplat_assets.spec import FeatureView, ModelSpec
+from mlplat_assets.spec import FeatureView
 from resources.lake import Lake
 from resources.online_store import OnlineRow, OnlineStore
 

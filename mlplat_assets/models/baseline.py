@@ -8,8 +8,8 @@ import polars as pl
 
 from bentos.model_server.encoding import encode
 from mlplat_assets.metrics import score
+from mlplat_assets.model_spec import Task
 from mlplat_assets.models.artefact import Preprocessing, input_columns, learn_preprocessing
-from mlplat_assets.spec import Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

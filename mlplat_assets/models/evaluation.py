@@ -17,6 +17,7 @@ from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.features.on_demand import with_on_demand
 from mlplat_assets.keys import group, key
 from mlplat_assets.metrics import score
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.artefact import input_columns
 from mlplat_assets.models.gates import judge, judge_one
 from mlplat_assets.models.handoff import author, latest
@@ -25,7 +26,6 @@ from mlplat_assets.models.splits import Split
 from mlplat_assets.models.training import read_manifest, read_split
 from mlplat_assets.models.training_sets import LABEL
 from mlplat_assets.pictures import picture
-from mlplat_assets.spec import ModelSpec
 from resources.artifacts import ArtifactStore
 from resources.digests import canonical_json
 from resources.registry.evidence import non_finite

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypedDict
 
-from mlplat_assets.spec import METRICS, Gate, Task
+from mlplat_assets.model_spec import METRICS, Gate, Task
 
 
 class GateResult(TypedDict):

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.references import (
     AnyFeature,
     ModelFeature,
@@ -11,7 +12,7 @@ from mlplat_assets.references import (
     resolve_label,
     stored_features,
 )
-from mlplat_assets.spec import CATEGORICAL, NUMERIC, FeatureView, Field, Label, ModelSpec
+from mlplat_assets.spec import CATEGORICAL, NUMERIC, FeatureView, Field, Label
 
 
 @dataclass(frozen=True, kw_only=True)

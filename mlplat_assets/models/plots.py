@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlplat_assets.metrics import reliability
-from mlplat_assets.spec import Task
+from mlplat_assets.model_spec import Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,8 +10,8 @@ import dagster as dg
 
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.handoff import latest
-from mlplat_assets.spec import ModelSpec
 from resources.artifacts import ArtifactStore
 from resources.registry.registry import Registry
 from resources.settings import Settings

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from mlplat_assets.spec import TimeSplit
+from mlplat_assets.model_spec import TimeSplit
 
 
 @dataclass(frozen=True, kw_only=True)

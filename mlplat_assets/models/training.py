@@ -14,12 +14,12 @@ import polars as pl
 from mlplat_assets.automation import follow
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
 from mlplat_assets.models.provenance import code_version, environment_version
 from mlplat_assets.models.splits import Split, split
 from mlplat_assets.models.training_sets import LABEL
-from mlplat_assets.spec import ModelSpec
 from resources.artifacts import ArtifactStore
 from resources.settings import REPOSITORY, Settings
 

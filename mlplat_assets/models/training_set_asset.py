@@ -10,9 +10,9 @@ from mlplat_assets.automation import retrain_when
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.features.view_versions import view_digest
 from mlplat_assets.keys import group, key
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.inputs import model_inputs
 from mlplat_assets.models.training_sets import LABEL, build, definitions_digest
-from mlplat_assets.spec import ModelSpec
 from resources.artifacts import ArtifactStore
 from resources.digests import canonical_json
 from resources.lake import Lake

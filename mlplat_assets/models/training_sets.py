@@ -12,9 +12,10 @@ from mlplat_assets.features.historical import LakeSnapshot, lake_at, span_of, vi
 from mlplat_assets.features.on_demand import read_functions, with_on_demand
 from mlplat_assets.features.point_in_time import ViewFrame, point_in_time_join
 from mlplat_assets.keys import table
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.inputs import ModelInputs
 from mlplat_assets.references import stored_features
-from mlplat_assets.spec import FeatureView, ModelSpec
+from mlplat_assets.spec import FeatureView
 from resources.digests import digest
 from resources.lake import VERSIONS, Lake
 

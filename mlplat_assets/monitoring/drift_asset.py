@@ -11,12 +11,12 @@ import pyarrow as pa
 from mlplat_assets.automation import hourly
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key, table
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.monitoring.drift import DriftReport, compare
 from mlplat_assets.monitoring.plots import psi_plot
 from mlplat_assets.monitoring.predictions import served_inputs
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
 from mlplat_assets.pictures import picture
-from mlplat_assets.spec import ModelSpec
 from resources.artifacts import ArtifactStore
 from resources.lake import Lake
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key, table
 from mlplat_assets.metrics import score
+from mlplat_assets.model_spec import METRICS, ModelSpec
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
 from mlplat_assets.references import resolve_label
-from mlplat_assets.spec import METRICS, ModelSpec
 from resources.lake import Lake
 
 

@@ -14,8 +14,8 @@ from bentos.model_server.journal import read_segments
 from mlplat_assets.automation import hourly
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key, table
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
-from mlplat_assets.spec import ModelSpec
 from resources.lake import Lake, create_table
 from resources.settings import Settings
 

@@ -20,8 +20,9 @@ from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.features.historical import LakeSnapshot, lake_at, span_of, view_frame
 from mlplat_assets.features.point_in_time import point_in_time_join
 from mlplat_assets.keys import table
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.references import ModelFeature, resolve_features
-from mlplat_assets.spec import DType, FeatureView, Field, ModelSpec
+from mlplat_assets.spec import DType, FeatureView, Field
 from resources.lake import Lake
 
 _EXAMPLES = 3

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from mlplat_assets.discovery import Catalogue
-from mlplat_assets.spec import Gate
+from mlplat_assets.model_spec import Gate
 from resources.registry.errors import GateRefused
 from resources.registry.records import Action
 from tests.small_world import ARRIVAL, TRAINED, World

@@ -34,7 +34,8 @@ SOURCE = "on_demand/flights__schedule_pressure.py"
 REPLAYED = Days(first=date(2013, 2, 7), last=date(2013, 2, 9))  # a snow storm closes the airports
 DECLARATION = '''"""Late arrivals, by how tight the schedule is."""
 
-from mlplat_assets.spec import Field, Gate, ModelSpec, TimeSplit
+from mlplat_assets.model_spec import Gate, ModelSpec, TimeSplit
+from mlplat_assets.spec import Field
 
 MODEL = ModelSpec(
     task="binary",

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.xdist_group("world")
 NAME = "flights.arrival_minutes"
 DECLARATION = '''"""Minutes, two hours before departure, by which a flight will arrive late."""
 
-from mlplat_assets.spec import Field, Gate, ModelSpec, TimeSplit
+from mlplat_assets.model_spec import Gate, ModelSpec, TimeSplit
+from mlplat_assets.spec import Field
 
 MODEL = ModelSpec(
     task="regression",

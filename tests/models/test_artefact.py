@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 
 from bentos.model_server.encoding import encode
 from bentos.model_server.predictor import Predictor
+from mlplat_assets.model_spec import Task
 from mlplat_assets.models.artefact import input_columns, write_artefact
 from mlplat_assets.models.trainers.network import predict
 from mlplat_assets.models.trainers.tabular import Fitted
-from mlplat_assets.spec import Task
 from tests.models.test_trainer import HOLDOUT, trained
 
 CARD = {"format": 1, "model": "flights.arrival_delay", "task": "binary"}

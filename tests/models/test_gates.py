@@ -2,8 +2,8 @@
 
 import pytest
 
+from mlplat_assets.model_spec import Gate
 from mlplat_assets.models.gates import judge
-from mlplat_assets.spec import Gate
 
 
 def test_a_candidate_above_floor_and_champion_passes() -> None:

@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 
+from mlplat_assets.model_spec import Task
 from mlplat_assets.models.plots import curves, evaluation_plot
-from mlplat_assets.spec import Task
 
 GENERATOR = np.random.default_rng(0)
 PROBABILITY = GENERATOR.random(3000)

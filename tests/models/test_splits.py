@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import polars as pl
 import pytest
 
+from mlplat_assets.model_spec import TimeSplit
 from mlplat_assets.models.splits import Split, split
-from mlplat_assets.spec import TimeSplit
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 DAYS = 100

@@ -11,13 +11,13 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from mlplat_assets.metrics import score
+from mlplat_assets.model_spec import Task
 from mlplat_assets.models.baseline import fit_baseline
 from mlplat_assets.models.tracking import tracking_logger
 from mlplat_assets.models.trainers.hyperparameters import Hyperparameters, Value
 from mlplat_assets.models.trainers.learning import Batches
 from mlplat_assets.models.trainers.network import RobustScale, predict, robust_statistics
 from mlplat_assets.models.trainers.tabular import Fitted, fit, tensors
-from mlplat_assets.spec import Task
 
 NUMERIC = ["temp", "delay"]
 CATEGORICAL = ["holiday", "carrier"]  # not in alphabetical order: the order is the graph's

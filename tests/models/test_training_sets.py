@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from mlplat_assets.discovery import Declared
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.inputs import ModelInputs
 from mlplat_assets.models.training_sets import definitions_digest
 from mlplat_assets.references import ModelFeature
-from mlplat_assets.spec import FeatureView, Field, Label, ModelSpec
+from mlplat_assets.spec import FeatureView, Field, Label
 
 MODEL = "mlplat_assets/models/catalog/flights/delays.py"
 VIEW = "mlplat_assets/features/catalog/flights/delays.py"

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 from mlplat_assets.discovery import Catalogue, Declared, Team
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.monitoring.predictions import SCHEMA
 from mlplat_assets.monitoring.skew import SkewReport, audit
-from mlplat_assets.spec import Field, Label, ModelSpec
+from mlplat_assets.spec import Field, Label
 from tests.features.small_frames import refusal
 from tests.features.small_store import HOUR, NOW, Shop, declared, shop_at
 

@@ -10,6 +10,7 @@ from pytorch_lightning.loggers import Logger
 
 from bentos.model_server.encoding import encode
 from mlplat_assets.metrics import score
+from mlplat_assets.model_spec import Task
 from mlplat_assets.models.artefact import Preprocessing, input_columns, learn_preprocessing
 from mlplat_assets.models.trainers.hyperparameters import Hyperparameters, Value
 from mlplat_assets.models.trainers.learning import (
@@ -20,7 +21,6 @@ from mlplat_assets.models.trainers.learning import (
     repeatable,
 )
 from mlplat_assets.models.trainers.network import Shape, TabularNetwork, predict
-from mlplat_assets.spec import Task
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Probability, two hours before departure, that a flight arrives more than 15 minutes late."""
 
-from mlplat_assets.spec import Field, Gate, ModelSpec, TimeSplit
+from mlplat_assets.model_spec import Gate, ModelSpec, TimeSplit
+from mlplat_assets.spec import Field
 
 MODEL = ModelSpec(
     task="binary",

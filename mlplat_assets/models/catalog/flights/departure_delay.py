@@ -1,6 +1,7 @@
 """Minutes, two hours before departure, by which a flight will leave late."""
 
-from mlplat_assets.spec import Field, Gate, ModelSpec, Retrain, TimeSplit
+from mlplat_assets.model_spec import Gate, ModelSpec, Retrain, TimeSplit
+from mlplat_assets.spec import Field
 
 MODEL = ModelSpec(
     task="regression",
