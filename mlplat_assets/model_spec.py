@@ -1,0 +1,118 @@
+"""What teams write about a model: what it predicts, what it must prove, how it is kept.
+
+One file per model, `models/catalog/<team>/<name>.py`; its path is its identity. This module imports
+the standard library and `mlplat_assets.spec` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mlplat_assets.spec import Field
+
+Task = Literal["binary", "regression"]
+
+# The metrics that evaluation computes for each task, and which way is better.
+METRICS: Mapping[Task, Mapping[str, Literal["higher", "lower"]]] = {
+    "binary": {
+        "auc": "higher",
+        "average_precision": "higher",
+        "accuracy": "higher",
+        "log_loss": "lower",
+        "brier": "lower",
+        "ece": "lower",
+    },
+    "regression": {"r2": "higher", "mae": "lower", "rmse": "lower"},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeSplit:
+    """Training, validation and holdout as consecutive spans of decision times, oldest first.
+
+    The holdout is the most recent `holdout_days`, validation the `validation_days` before it,
+    training the `train_days` before that (None: everything older).
+    """
+
+    train_days: int | None = None
+    validation_days: int = 30
+    holdout_days: int = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """A bound that a candidate must meet on the holdout before it may be registered.
+
+    `floor` is the worst acceptable value of the metric. `margin` is how much worse than the
+    champion, on the same rows, the candidate may be (0: at least level; None: not compared).
+    """
+
+    metric: str
+    floor: float | None = None
+    margin: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftPolicy:
+    """When served features count as drifted away from the training profile.
+
+    A column drifts when its PSI in a one-day window exceeds both `psi_floor` and the
+    `quantile` of the PSI that single days of the training period had against the whole of it.
+    A window drifts when at least `columns` columns do. Below `minimum_rows` the verdict is
+    INCONCLUSIVE.
+    """
+
+    psi_floor: float = 0.25
+    quantile: float = 1.0
+    columns: int = 2
+    minimum_rows: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrain:
+    """What starts a retraining: a drift check that begins to fail, and optionally a cron."""
+
+    on_drift: bool = True
+    cron: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """How the model's service answers.
+
+    `on_missing` says what to do when the online store has no row for an entity (status
+    NOT_FOUND): `predict` with the value missing, or `refuse` the request.
+    """
+
+    on_missing: Literal["predict", "refuse"] = "predict"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """One model of one team: what it predicts, from what, and what it must prove.
+
+    `label` is `team.table:column` of a label table (see `Label`), which also gives the unit id,
+    the entity keys and the decision times.
+    `features` are references `team.view` (all its features), `team.view:feature` or, by its
+    name, `team.service` (all features of a feature service).
+    `entity_features` are the entity keys that are themselves inputs of the model.
+    `trainer` is `module:function`, resolved only when training runs.
+    """
+
+    task: Task
+    label: str
+    features: tuple[str, ...]
+    gates: tuple[Gate, ...]
+    approvers: tuple[str, ...]
+    entity_features: tuple[str, ...] = ()
+    context: tuple[Field, ...] = ()
+    trainer: str = "mlplat_assets.models.trainers.tabular:fit"
+    hyperparameters: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    split: TimeSplit = TimeSplit()
+    drift: DriftPolicy = DriftPolicy()
+    retrain: Retrain = Retrain()
+    serving: Serving = Serving()
+    seed: int = 20130101
+    owner: str | None = None
