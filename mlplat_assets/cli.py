@@ -11,12 +11,10 @@ import typer
 from typer.core import TyperGroup
 
 from mlplat_assets.commands.feature_commands import features_app
+from mlplat_assets.commands.model_commands import Model, models_app
 from mlplat_assets.commands.output import HELP, console, fail
 from resources.registry.errors import RegistryError
 from resources.settings import from_environment
-
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="As team.name.", show_default=False)]
-Reason = Annotated[str, typer.Option(help="Why, for the audit log.", show_default=False)]
 
 
 class Commands(TyperGroup):
@@ -33,18 +31,6 @@ class Commands(TyperGroup):
             raise typer.Exit(1) from error
 
 
-def _version(text: str | int) -> int:
-    """A version as `3` or `v3`."""
-    digits = str(text).removeprefix("v")
-    if not digits.isdecimal():
-        raise typer.BadParameter(f"{text!r} is no version number; write it like 3.")
-    return int(digits)
-
-
-Number = Annotated[
-    int, typer.Argument(metavar="VERSION", parser=_version, help="As 3.", show_default=False)
-]
-
 app = typer.Typer(
     cls=Commands,
     help="Every model, from raw data to a service that retrains itself.",
@@ -53,7 +39,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=HELP,
 )
-models_app = typer.Typer(no_args_is_help=True, context_settings=HELP)
 app.add_typer(models_app, name="models", help="Versions: list, show, promote, roll back, audit.")
 app.add_typer(
     features_app,
@@ -72,73 +57,6 @@ def demo() -> None:
     except (FileExistsError, RuntimeError, TimeoutError) as error:
         fail(error)
         raise typer.Exit(1) from error
-
-
-@models_app.command("list")
-def models_list() -> None:
-    """Every model, and the version that serves it."""
-    from mlplat_assets.commands.models import list_models
-
-    list_models(from_environment(), console())
-
-
-@models_app.command("show")
-def models_show(
-    model: Model,
-    version: Annotated[
-        int | None, typer.Argument(metavar="[VERSION]", parser=_version, show_default=False)
-    ] = None,
-) -> None:
-    """What a model declares and its versions, or one version in full."""
-    from mlplat_assets.commands.model_pages import show_model, show_version
-
-    if version is None:
-        show_model(from_environment(), console(), model)
-    else:
-        show_version(from_environment(), console(), model, version)
-
-
-@models_app.command("promote")
-def models_promote(
-    model: Model,
-    version: Number,
-    approver: Annotated[
-        str, typer.Option(help="Who approves it: listed for the model, not the author.")
-    ],
-    reason: Reason,
-) -> None:
-    """Put a version that passed its gates into production."""
-    from mlplat_assets.commands.models import promote
-
-    promote(from_environment(), console(), model, version, approver=approver, reason=reason)
-
-
-@models_app.command("rollback")
-def models_rollback(
-    model: Model,
-    reason: Reason,
-    to: Annotated[
-        int | None,
-        typer.Option(parser=_version, metavar="VERSION", help="Default: the champion before."),
-    ] = None,
-) -> None:
-    """Return an earlier champion to production."""
-    from mlplat_assets.commands.models import roll_back
-
-    roll_back(from_environment(), console(), model, reason=reason, to=to)
-
-
-@models_app.command("audit")
-def models_audit(
-    model: Annotated[
-        str | None, typer.Argument(metavar="[MODEL]", help="Default: all.", show_default=False)
-    ] = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Check the chain of hashes.")] = False,
-) -> None:
-    """Who decided what, when and why."""
-    from mlplat_assets.commands.models import audit
-
-    audit(from_environment(), console(), model, verify=verify)
 
 
 @app.command()
