@@ -8,7 +8,7 @@ import getpass
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -33,7 +33,9 @@ class Settings:
         bentoml_home: Folder of the Bento store (`BENTOML_HOME`).
         dagster_home: Folder that holds `dagster.yaml` (`DAGSTER_HOME`).
         serving_url: Where `mlplat serve` listens (`MLPLAT_SERVING_URL`).
-        actor: Name written to the audit log for what this process does (`MLPLAT_ACTOR`).
+        actor: Name written to the audit log for what this process does (`MLPLAT_ACTOR`), while
+            the registry has no tokens.
+        token: What proves to the registry who acts, None for nobody (`MLPLAT_TOKEN`).
     """
 
     home: Path
@@ -50,6 +52,7 @@ class Settings:
     dagster_home: Path
     serving_url: str
     actor: str
+    token: str | None = field(default=None, repr=False)
 
     def environment(self) -> dict[str, str]:
         """The same settings as environment variables, telemetry off, for child processes."""
@@ -67,6 +70,7 @@ class Settings:
             "MLPLAT_DAGSTER_STORAGE": str(self.home / "dagster"),
             "MLPLAT_SERVING_URL": self.serving_url,
             "MLPLAT_ACTOR": self.actor,
+            "MLPLAT_TOKEN": self.token or "",
             "BENTOML_HOME": str(self.bentoml_home),
             "DAGSTER_HOME": str(self.dagster_home),
             "BENTOML_DO_NOT_TRACK": "True",
@@ -95,6 +99,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         dagster_home=Path(env.get("DAGSTER_HOME") or REPOSITORY / "resources" / "instance"),
         serving_url=env.get("MLPLAT_SERVING_URL") or "http://127.0.0.1:3000",
         actor=env.get("MLPLAT_ACTOR") or getpass.getuser(),
+        token=env.get("MLPLAT_TOKEN") or None,
     )
 
 
