@@ -29,6 +29,9 @@ class Settings:
         registry_url: SQLAlchemy URL (`MLPLAT_REGISTRY_URL`).
         artifacts_url: Folder path or `s3://bucket/prefix` (`MLPLAT_ARTIFACTS_URL`).
         tracking_url: MLflow tracking URI (`MLPLAT_TRACKING_URL`).
+        tracking_ui: Where people open MLflow: the server, or what `mlplat dev` starts on a
+            SQLite file (`MLPLAT_TRACKING_UI`).
+        dagster_url: Where people open Dagster, for links from elsewhere (`MLPLAT_DAGSTER_URL`).
         journal: Folder of the prediction journal's segments (`MLPLAT_JOURNAL`).
         bentoml_home: Folder of the Bento store (`BENTOML_HOME`).
         dagster_home: Folder that holds `dagster.yaml` (`DAGSTER_HOME`).
@@ -45,6 +48,8 @@ class Settings:
     registry_url: str
     artifacts_url: str
     tracking_url: str
+    tracking_ui: str
+    dagster_url: str
     journal: Path
     bentoml_home: Path
     dagster_home: Path
@@ -63,6 +68,8 @@ class Settings:
             "MLPLAT_REGISTRY_URL": self.registry_url,
             "MLPLAT_ARTIFACTS_URL": self.artifacts_url,
             "MLPLAT_TRACKING_URL": self.tracking_url,
+            "MLPLAT_TRACKING_UI": self.tracking_ui,
+            "MLPLAT_DAGSTER_URL": self.dagster_url,
             "MLPLAT_JOURNAL": str(self.journal),
             "MLPLAT_DAGSTER_STORAGE": str(self.home / "dagster"),
             "MLPLAT_SERVING_URL": self.serving_url,
@@ -73,6 +80,8 @@ class Settings:
             "DO_NOT_TRACK": "1",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
+            # Else its server keeps six processes of 160 MB for jobs that nothing here submits.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
 
 
@@ -80,6 +89,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from environment variables, each with an embedded default below the home folder."""
     env = os.environ if environ is None else environ
     home = Path(env.get("MLPLAT_HOME") or REPOSITORY / ".mlplat").resolve()
+    tracking = env.get("MLPLAT_TRACKING_URL") or f"sqlite:///{home / 'mlflow.sqlite'}"
+    remote = tracking if tracking.startswith("http") else None
     return Settings(
         home=home,
         lake_catalog=env.get("MLPLAT_LAKE_CATALOG") or f"sqlite:{home / 'lake' / 'catalog.sqlite'}",
@@ -89,7 +100,9 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         online_timeout=_seconds(env, "MLPLAT_ONLINE_TIMEOUT", 2.0),
         registry_url=env.get("MLPLAT_REGISTRY_URL") or f"sqlite:///{home / 'registry.sqlite'}",
         artifacts_url=env.get("MLPLAT_ARTIFACTS_URL") or str(home / "artifacts"),
-        tracking_url=env.get("MLPLAT_TRACKING_URL") or f"sqlite:///{home / 'mlflow.sqlite'}",
+        tracking_url=tracking,
+        tracking_ui=env.get("MLPLAT_TRACKING_UI") or remote or "http://127.0.0.1:5001",
+        dagster_url=env.get("MLPLAT_DAGSTER_URL") or "http://127.0.0.1:3001",
         journal=Path(env.get("MLPLAT_JOURNAL") or home / "journal"),
         bentoml_home=Path(env.get("BENTOML_HOME") or home / "bentoml"),
         dagster_home=Path(env.get("DAGSTER_HOME") or REPOSITORY / "resources" / "instance"),
