@@ -96,7 +96,7 @@ def dev(
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of Dagster's webserver.")] = 3001,
 ) -> None:
-    """Run Dagster's webserver and daemon, and serve a model."""
+    """Run Dagster's webserver and daemon, MLflow's UI, and serve a model."""
     from mlplat_assets.commands.dev import dev as run
 
     raise typer.Exit(run(from_environment(), console(), model, port=port))
