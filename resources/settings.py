@@ -34,6 +34,7 @@ class Settings:
         dagster_home: Folder that holds `dagster.yaml` (`DAGSTER_HOME`).
         serving_url: Where `mlplat serve` listens (`MLPLAT_SERVING_URL`).
         actor: Name written to the audit log for what this process does (`MLPLAT_ACTOR`).
+        image: Container image that this process runs in, for lineage (`MLPLAT_IMAGE`).
     """
 
     home: Path
@@ -50,6 +51,7 @@ class Settings:
     dagster_home: Path
     serving_url: str
     actor: str
+    image: str | None
 
     def environment(self) -> dict[str, str]:
         """The same settings as environment variables, telemetry off, for child processes."""
@@ -67,6 +69,7 @@ class Settings:
             "MLPLAT_DAGSTER_STORAGE": str(self.home / "dagster"),
             "MLPLAT_SERVING_URL": self.serving_url,
             "MLPLAT_ACTOR": self.actor,
+            "MLPLAT_IMAGE": self.image or "",
             "BENTOML_HOME": str(self.bentoml_home),
             "DAGSTER_HOME": str(self.dagster_home),
             "BENTOML_DO_NOT_TRACK": "True",
@@ -95,6 +98,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         dagster_home=Path(env.get("DAGSTER_HOME") or REPOSITORY / "resources" / "instance"),
         serving_url=env.get("MLPLAT_SERVING_URL") or "http://127.0.0.1:3000",
         actor=env.get("MLPLAT_ACTOR") or getpass.getuser(),
+        image=env.get("MLPLAT_IMAGE") or None,
     )
 
 

@@ -17,11 +17,11 @@ from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
-from mlplat_assets.models.provenance import code_version, environment_version
+from mlplat_assets.models.lineage import training_lineage
 from mlplat_assets.models.splits import Split, split
 from mlplat_assets.models.training_sets import LABEL
 from resources.artifacts import ArtifactStore
-from resources.settings import REPOSITORY, Settings
+from resources.settings import Settings
 
 if TYPE_CHECKING:
     from mlplat_assets.models.trainers.tabular import Fitted
@@ -53,8 +53,13 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
             fitted = train(
                 model, inputs, parts, settings, Path(scratch) / "fit", context.run.run_id
             )
-            lineage = _lineage(model, manifest, fitted, context, settings)
-            lineage["duration_seconds"] = round(time.monotonic() - started, 1)
+            lineage = training_lineage(
+                model, manifest, fitted.hyperparameters, artifacts, settings
+            ) | {
+                "run_ids": {"training_set": manifest["run_id"], "candidate": context.run.run_id},
+                "author": author(context, settings.actor),
+                "duration_seconds": round(time.monotonic() - started, 1),
+            }
             digest = _package(
                 model, inputs, manifest, parts, fitted, lineage, artifacts, Path(scratch)
             )
@@ -69,6 +74,7 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
                 "periods": dg.MetadataValue.json({k: str(p) for k, p in parts.periods.items()}),
                 **{f"validation_{name}": value for name, value in fitted.validation.items()},
                 "history": dg.MetadataValue.json(fitted.history),
+                "lineage": dg.MetadataValue.json(lineage),
             }
         )
 
@@ -160,29 +166,6 @@ def _package(
     }
     sources = {e["source"]: artifacts.get_bytes(e["digest"]) for e in manifest["on_demand"]}
     return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card, sources))
-
-
-def _lineage(
-    model: Declared[ModelSpec],
-    manifest: Mapping[str, Any],
-    fitted: "Fitted",
-    context: dg.AssetExecutionContext,
-    settings: Settings,
-) -> dict[str, Any]:
-    return {
-        **code_version(REPOSITORY),
-        **environment_version(),
-        **{name: manifest[name] for name in ("training_set_digest", "lake_snapshot", "as_of")},
-        "partitions": manifest["partitions"],
-        "definitions_digest": manifest["definitions_digest"],
-        "views": manifest["views"],
-        "on_demand": {entry["view"]: entry["digest"] for entry in manifest["on_demand"]},
-        "trainer": model.spec.trainer,
-        "hyperparameters": fitted.hyperparameters,
-        "seed": model.spec.seed,
-        "run_id": context.run.run_id,
-        "author": author(context, settings.actor),
-    }
 
 
 def _trainer(path: str) -> Callable[..., "Fitted"]:
