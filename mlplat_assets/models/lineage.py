@@ -11,8 +11,14 @@ from typing import Any
 
 from mlplat_assets.discovery import Declared
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.provenance import code_version, environment_version
+from mlplat_assets.models.provenance import (
+    code_version,
+    environment_version,
+    installed_packages,
+    uncommitted_changes,
+)
 from resources.artifacts import ArtifactStore, files_of
+from resources.digests import canonical_json
 from resources.settings import REPOSITORY, Settings
 
 _OF_THE_TRAINING_SET = (
@@ -39,9 +45,13 @@ def training_lineage(
 
     `hyperparameters` are all that were in force, also those that a search found.
     """
+    changes, packages = uncommitted_changes(REPOSITORY), installed_packages()
+    for kept in (changes, canonical_json(packages)):
+        if kept:
+            artifacts.put_bytes(kept)
     return {
-        **code_version(REPOSITORY, artifacts),
-        **environment_version(artifacts, settings.image),
+        **code_version(REPOSITORY, changes),
+        **environment_version(packages, settings.image),
         **{name: manifest[name] for name in _OF_THE_TRAINING_SET},
         "on_demand": {entry["view"]: entry["digest"] for entry in manifest["on_demand"]},
         "trainer": model.spec.trainer,

@@ -1,8 +1,4 @@
-"""What a version was made with: code, environment, container and hardware, for its lineage.
-
-What is too long for a lineage is stored by content, under the digest that the lineage records: the
-list of packages, the uncommitted changes.
-"""
+"""What a version was made with: code, environment, container and hardware, for its lineage."""
 
 import os
 import platform
@@ -10,33 +6,42 @@ import subprocess
 from importlib.metadata import distributions
 from pathlib import Path
 
-from resources.artifacts import ArtifactStore
-from resources.digests import canonical_json, digest_of_file
+from resources.digests import digest, digest_of_bytes, digest_of_file
 
 Code = dict[str, str | bool | None]
 
 
-def code_version(repository: Path, artifacts: ArtifactStore) -> Code:
+def code_version(repository: Path, changes: bytes | None) -> Code:
     """The commit of the working tree, and how files differ from it; null outside of git.
 
-    `code_changes` is the digest of the stored difference: `git diff` against the commit, and the
-    digest of each file that git does not track. Null where nothing differs.
+    `code_changes` is the digest of the `uncommitted_changes`; null where nothing differs.
     """
     commit = _git(repository, "rev-parse", "HEAD")
-    if commit is None:
-        return {"code_commit": None, "code_dirty": None, "code_changes": None}
-    changes = _changes(repository)
     return {
-        "code_commit": commit.decode().strip(),
-        "code_dirty": bool(changes),
-        "code_changes": artifacts.put_bytes(changes) if changes else None,
+        "code_commit": commit and commit.decode().strip(),
+        "code_dirty": None if changes is None else bool(changes),
+        "code_changes": digest_of_bytes(changes) if changes else None,
     }
 
 
-def environment_version(artifacts: ArtifactStore, image: str | None) -> dict[str, str | None]:
-    """Python, machine, container image, and the digest of the stored list of packages."""
+def uncommitted_changes(repository: Path) -> bytes | None:
+    """`git diff` against the commit, and the digest of each file that git does not track.
+
+    Empty where nothing differs, None outside of git.
+    """
+    tracked = _git(repository, "diff", "--binary", "HEAD")
+    listed = _git(repository, "ls-files", "--others", "--exclude-standard", "-z")
+    if tracked is None or listed is None:
+        return None
+    others = sorted(name for name in listed.decode().split("\0") if name)
+    lines = [f"untracked {digest_of_file(repository / name)} {name}\n" for name in others]
+    return tracked + "".join(lines).encode()
+
+
+def environment_version(packages: list[str], image: str | None) -> dict[str, str | None]:
+    """Python, machine, container image, and the digest of the list of packages."""
     return {
-        "environment_digest": artifacts.put_bytes(canonical_json(installed_packages())),
+        "environment_digest": digest(packages),
         "python": platform.python_version(),
         "image": image,
         "hardware": f"{platform.machine()}, {os.cpu_count()} CPUs, {_accelerator()}",
@@ -46,14 +51,6 @@ def environment_version(artifacts: ArtifactStore, image: str | None) -> dict[str
 def installed_packages() -> list[str]:
     """Every installed package as `name==version`, in order."""
     return sorted({f"{d.metadata['Name']}=={d.version}".lower() for d in distributions()})
-
-
-def _changes(repository: Path) -> bytes:
-    tracked = _git(repository, "diff", "--binary", "HEAD") or b""
-    listed = _git(repository, "ls-files", "--others", "--exclude-standard", "-z") or b""
-    others = sorted(name for name in listed.decode().split("\0") if name)
-    lines = [f"untracked {digest_of_file(repository / name)} {name}\n" for name in others]
-    return tracked + "".join(lines).encode()
 
 
 def _git(repository: Path, *arguments: str) -> bytes | None:

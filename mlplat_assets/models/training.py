@@ -5,6 +5,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ from resources.artifacts import ArtifactStore
 from resources.settings import Settings
 
 if TYPE_CHECKING:
+    from pytorch_lightning.loggers import Logger
+
     from mlplat_assets.models.trainers.tabular import Fitted
 
 
@@ -91,9 +94,14 @@ def read_split(
 ) -> Split:
     """The frozen rows, digest verified, cut by the model's time split."""
     frame = pl.read_parquet(artifacts.get_file(manifest["training_set_digest"]))
-    as_of = pl.Series([manifest["as_of"]]).str.to_datetime(time_zone="UTC").item()
+    return cut(model, frame, manifest["as_of"])
+
+
+def cut(model: Declared[ModelSpec], frame: pl.DataFrame, as_of: str) -> Split:
+    """Training rows in parts, by the model's time split; `as_of` is a UTC time without a zone."""
     classifier = LABEL if model.spec.task == "binary" else None
-    return split(frame, model.spec.split, as_of=as_of, label=classifier)
+    end = datetime.fromisoformat(as_of).replace(tzinfo=UTC)
+    return split(frame, model.spec.split, as_of=end, label=classifier)
 
 
 def train(
@@ -109,6 +117,18 @@ def train(
 
     tags = {"dagster_run_id": run_id, "team": model.team}
     logger = tracking_logger(settings.tracking_url, model.full_name, run_id[:8], tags)
+    return fit_model(model, inputs, parts, model.spec.hyperparameters, folder, logger)
+
+
+def fit_model(
+    model: Declared[ModelSpec],
+    inputs: ModelInputs,
+    parts: Split,
+    hyperparameters: Mapping[str, Any],
+    folder: Path,
+    logger: "Logger | None" = None,
+) -> "Fitted":
+    """Fit a model to its training rows, as its spec says."""
     return _trainer(model.spec.trainer)(
         parts.train,
         parts.validation,
@@ -116,7 +136,7 @@ def train(
         task=model.spec.task,
         numeric=inputs.numeric,
         categorical=inputs.categorical,
-        hyperparameters=model.spec.hyperparameters,
+        hyperparameters=hyperparameters,
         seed=model.spec.seed,
         folder=folder,
         logger=logger,
