@@ -12,7 +12,7 @@ from typing import Literal
 
 from mlplat_assets.spec import Field
 
-Task = Literal["binary", "regression"]
+Task = Literal["binary", "multiclass", "regression"]
 
 # The metrics that evaluation computes for each task, and which way is better.
 METRICS: Mapping[Task, Mapping[str, Literal["higher", "lower"]]] = {
@@ -22,6 +22,13 @@ METRICS: Mapping[Task, Mapping[str, Literal["higher", "lower"]]] = {
         "accuracy": "higher",
         "log_loss": "lower",
         "brier": "lower",
+        "ece": "lower",
+    },
+    "multiclass": {
+        "macro_auc": "higher",
+        "accuracy": "higher",
+        "macro_f1": "higher",
+        "log_loss": "lower",
         "ece": "lower",
     },
     "regression": {"r2": "higher", "mae": "lower", "rmse": "lower"},
@@ -98,7 +105,10 @@ class ModelSpec:
     `features` are references `team.view` (all its features), `team.view:feature` or, by its
     name, `team.service` (all features of a feature service).
     `entity_features` are the entity keys that are themselves inputs of the model.
-    `trainer` is `module:function`, resolved only when training runs.
+    `trainer` is the import path `package.module:Class` of a LightningModule, resolved only when
+    training runs; docs/custom_trainer.md is its contract.
+    `auxiliary` are further columns of the label table that are numbers, such as the minutes behind
+    a yes or no: the trainer learns them beside the label, and they are never inputs.
     """
 
     task: Task
@@ -108,7 +118,8 @@ class ModelSpec:
     approvers: tuple[str, ...]
     entity_features: tuple[str, ...] = ()
     context: tuple[Field, ...] = ()
-    trainer: str = "mlplat_assets.models.trainers.tabular:fit"
+    auxiliary: tuple[str, ...] = ()
+    trainer: str = "mlplat_assets.models.trainers.tabular:TabularModule"
     hyperparameters: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     split: TimeSplit = TimeSplit()
     drift: DriftPolicy = DriftPolicy()

@@ -1,10 +1,9 @@
 """The asset `candidates/<team>/<model>`: a trained network as a content-addressed artefact."""
 
-import importlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,7 @@ from resources.settings import Settings
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
 
-    from mlplat_assets.models.trainers.tabular import Fitted
+    from mlplat_assets.models.trainers.fitting import Fitted
 
 
 def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefinition:
@@ -99,7 +98,7 @@ def read_split(
 
 def cut(model: Declared[ModelSpec], frame: pl.DataFrame, as_of: str) -> Split:
     """Training rows in parts, by the model's time split; `as_of` is a UTC time without a zone."""
-    classifier = LABEL if model.spec.task == "binary" else None
+    classifier = LABEL if model.spec.task != "regression" else None
     end = datetime.fromisoformat(as_of).replace(tzinfo=UTC)
     return split(frame, model.spec.split, as_of=end, label=classifier)
 
@@ -129,13 +128,17 @@ def fit_model(
     logger: "Logger | None" = None,
 ) -> "Fitted":
     """Fit a model to its training rows, as its spec says."""
-    return _trainer(model.spec.trainer)(
+    from mlplat_assets.models.trainers.fitting import fit
+
+    return fit(
         parts.train,
         parts.validation,
+        trainer=model.spec.trainer,
         label=LABEL,
         task=model.spec.task,
         numeric=inputs.numeric,
         categorical=inputs.categorical,
+        auxiliary=inputs.auxiliary,
         hyperparameters=hyperparameters,
         seed=model.spec.seed,
         folder=folder,
@@ -186,11 +189,6 @@ def _package(
     }
     sources = {e["source"]: artifacts.get_bytes(e["digest"]) for e in manifest["on_demand"]}
     return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card, sources))
-
-
-def _trainer(path: str) -> Callable[..., "Fitted"]:
-    module, _, function = path.partition(":")
-    return getattr(importlib.import_module(module), function)
 
 
 def _docstring(model: Declared[ModelSpec]) -> str:

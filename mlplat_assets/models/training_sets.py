@@ -16,7 +16,7 @@ from mlplat_assets.features.point_in_time import ViewFrame, point_in_time_join
 from mlplat_assets.keys import table
 from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.data_versions import TableVersion, table_version
-from mlplat_assets.models.inputs import ModelInputs
+from mlplat_assets.models.inputs import AUXILIARY, ModelInputs
 from mlplat_assets.references import stored_features
 from mlplat_assets.spec import FeatureView
 from resources.lake import VERSIONS, Lake
@@ -30,8 +30,9 @@ _DAY = "partition_day"
 class TrainingSet:
     """The frozen rows and where they came from.
 
-    Rows carry `unit_id`, `event_timestamp` (UTC), the entity keys, the context, every input column
-    and `label`, and the stored inputs of on-demand views, so that those can be computed again;
+    Rows carry `unit_id`, `event_timestamp` (UTC), the entity keys, the context, every input
+    column, `label`, `auxiliary__NAME` per auxiliary outcome, and the stored inputs of on-demand
+    views, so that those can be computed again;
     `as_of` is the end (exclusive) of what was known when it was built. `data` is the content of
     every table that could be read. `sources` are the files of the `on_demand` entries as they ran,
     by view.
@@ -149,6 +150,7 @@ def _labels(
 ) -> pa.Table:
     label = inputs.label_table.spec
     columns = [*label.entities, *(field.name for field in spec.context)]
+    columns += [f"{name} as {AUXILIARY}{name}" for name in spec.auxiliary]
     return at.read(
         f"""select {label.unit} as {UNIT}, event_timestamp, {", ".join(columns)},
                    {inputs.label} as {LABEL}, {_DAY} as {LABEL}__{_DAY}

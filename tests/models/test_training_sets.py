@@ -42,6 +42,7 @@ def digest_of(repository: Path) -> str:
         entities=[],
         numeric=[],
         categorical=[],
+        auxiliary=[],
     )
     return digest(definitions(declared(model, MODEL), inputs))
 
