@@ -37,6 +37,7 @@ class Settings:
         dagster_home: Folder that holds `dagster.yaml` (`DAGSTER_HOME`).
         serving_url: Where `mlplat serve` listens (`MLPLAT_SERVING_URL`).
         actor: Name written to the audit log for what this process does (`MLPLAT_ACTOR`).
+        image: Container image that this process runs in, for lineage (`MLPLAT_IMAGE`).
     """
 
     home: Path
@@ -55,6 +56,7 @@ class Settings:
     dagster_home: Path
     serving_url: str
     actor: str
+    image: str | None
 
     def environment(self) -> dict[str, str]:
         """The same settings as environment variables, telemetry off, for child processes."""
@@ -74,6 +76,7 @@ class Settings:
             "MLPLAT_DAGSTER_STORAGE": str(self.home / "dagster"),
             "MLPLAT_SERVING_URL": self.serving_url,
             "MLPLAT_ACTOR": self.actor,
+            "MLPLAT_IMAGE": self.image or "",
             "BENTOML_HOME": str(self.bentoml_home),
             "DAGSTER_HOME": str(self.dagster_home),
             "BENTOML_DO_NOT_TRACK": "True",
@@ -108,6 +111,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         dagster_home=Path(env.get("DAGSTER_HOME") or REPOSITORY / "resources" / "instance"),
         serving_url=env.get("MLPLAT_SERVING_URL") or "http://127.0.0.1:3000",
         actor=env.get("MLPLAT_ACTOR") or getpass.getuser(),
+        image=env.get("MLPLAT_IMAGE") or None,
     )
 
 
