@@ -154,7 +154,10 @@ class ModelSpec:
     `features` are references `team.view` (all its features), `team.view:feature` or, by its
     name, `team.service` (all features of a feature service).
     `entity_features` are the entity keys that are themselves inputs of the model.
-    `trainer` is `module:function`, resolved only when training runs.
+    `trainer` is the import path `package.module:Class` of a LightningModule, resolved only when
+    training runs; docs/custom_trainer.md is its contract.
+    `auxiliary` are further columns of the label table that are numbers, such as the minutes behind
+    a yes or no: the trainer learns them beside the label, and they are never inputs.
     """
 
     task: Task
@@ -164,7 +167,8 @@ class ModelSpec:
     approvers: tuple[str, ...]
     entity_features: tuple[str, ...] = ()
     context: tuple[Field, ...] = ()
-    trainer: str = "mlplat_assets.models.trainers.tabular:fit"
+    auxiliary: tuple[str, ...] = ()
+    trainer: str = "mlplat_assets.models.trainers.tabular:TabularModule"
     hyperparameters: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     split: TimeSplit = TimeSplit()
     slices: tuple[Slice, ...] = ()

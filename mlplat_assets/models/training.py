@@ -1,10 +1,9 @@
 """The asset `candidates/<team>/<model>`: a trained network as a content-addressed artefact."""
 
-import importlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from resources.artifacts import ArtifactStore
 from resources.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
-    from mlplat_assets.models.trainers.tabular import Fitted
+    from mlplat_assets.models.trainers.fitting import Fitted
 
 
 def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefinition:
@@ -86,7 +85,7 @@ def read_split(
     """The frozen rows, digest verified, cut by the model's time split."""
     frame = pl.read_parquet(artifacts.get_file(manifest["training_set_digest"]))
     as_of = pl.Series([manifest["as_of"]]).str.to_datetime(time_zone="UTC").item()
-    classifier = LABEL if model.spec.task == "binary" else None
+    classifier = LABEL if model.spec.task != "regression" else None
     return split(frame, model.spec.split, as_of=as_of, label=classifier)
 
 
@@ -100,16 +99,19 @@ def train(
 ) -> "Fitted":
     """Fit the trainer that the spec names, tracked in MLflow."""
     from mlplat_assets.models.tracking import tracking_logger
+    from mlplat_assets.models.trainers.fitting import fit
 
     tags = {"dagster_run_id": run_id, "team": model.team}
     logger = tracking_logger(settings.tracking_url, model.full_name, run_id[:8], tags)
-    return _trainer(model.spec.trainer)(
+    return fit(
         parts.train,
         parts.validation,
+        trainer=model.spec.trainer,
         label=LABEL,
         task=model.spec.task,
         numeric=inputs.numeric,
         categorical=inputs.categorical,
+        auxiliary=inputs.auxiliary,
         hyperparameters=model.spec.hyperparameters,
         seed=model.spec.seed,
         folder=folder,
@@ -183,11 +185,6 @@ def _lineage(
         "run_id": context.run.run_id,
         "author": author(context, settings.actor),
     }
-
-
-def _trainer(path: str) -> Callable[..., "Fitted"]:
-    module, _, function = path.partition(":")
-    return getattr(importlib.import_module(module), function)
 
 
 def _docstring(model: Declared[ModelSpec]) -> str:

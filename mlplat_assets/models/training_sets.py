@@ -13,7 +13,7 @@ from mlplat_assets.features.on_demand import read_functions, with_on_demand
 from mlplat_assets.features.point_in_time import ViewFrame, point_in_time_join
 from mlplat_assets.keys import table
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.inputs import ModelInputs
+from mlplat_assets.models.inputs import AUXILIARY, ModelInputs
 from mlplat_assets.references import stored_features
 from mlplat_assets.spec import FeatureView
 from resources.digests import digest
@@ -27,8 +27,9 @@ UNIT = "unit_id"
 class TrainingSet:
     """The frozen rows and where they came from.
 
-    Rows carry `unit_id`, `event_timestamp` (UTC), the entity keys, the context, every input column
-    and `label`, and the stored inputs of on-demand views, so that those can be computed again;
+    Rows carry `unit_id`, `event_timestamp` (UTC), the entity keys, the context, every input
+    column, `label`, `auxiliary__NAME` per auxiliary outcome, and the stored inputs of on-demand
+    views, so that those can be computed again;
     `as_of` is the end (exclusive) of what was known when it was built. `sources` are the files of
     the `on_demand` entries as they ran, by view.
     """
@@ -118,6 +119,7 @@ def _labels(
 ) -> pa.Table:
     label = inputs.label_table.spec
     columns = [*label.entities, *(field.name for field in spec.context)]
+    columns += [f"{name} as {AUXILIARY}{name}" for name in spec.auxiliary]
     return at.read(
         f"""select {label.unit} as {UNIT}, event_timestamp, {", ".join(columns)},
                    {inputs.label} as {LABEL}

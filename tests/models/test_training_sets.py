@@ -41,6 +41,7 @@ def digest_of(repository: Path) -> str:
         entities=[],
         numeric=[],
         categorical=[],
+        auxiliary=[],
     )
     return definitions_digest(declared(model, MODEL), inputs)
 
