@@ -1,6 +1,5 @@
 """The one catalogue: every declaration, read and checked against the others."""
 
-import importlib.util
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from mlplat_assets.model_spec import METRICS, ModelSpec
 from mlplat_assets.on_demand_checks import check_on_demand, check_on_demand_of
 from mlplat_assets.references import parse_cron, resolve_features, resolve_label, resolve_service
 from mlplat_assets.spec import FeatureService, FeatureView, OnDemandView, Source
+from mlplat_assets.trainer_checks import check_trainer
 
 
 @cache
@@ -127,14 +127,7 @@ def _check_model(model: Declared[ModelSpec], declared: Catalogue) -> None:
             "is empty",
             "Name at least one person who may approve production.",
         )
-    module, _, function = spec.trainer.partition(":")
-    if not function or importlib.util.find_spec(module) is None:
-        raise DeclarationError(
-            model.file,
-            "trainer",
-            f"{spec.trainer!r} is not 'module:function' of an importable module",
-            "Correct it.",
-        )
+    check_trainer(model, label)
 
 
 def _check_gates(model: Declared[ModelSpec]) -> None:

@@ -29,6 +29,9 @@ class Settings:
         registry_url: SQLAlchemy URL (`MLPLAT_REGISTRY_URL`).
         artifacts_url: Folder path or `s3://bucket/prefix` (`MLPLAT_ARTIFACTS_URL`).
         tracking_url: MLflow tracking URI (`MLPLAT_TRACKING_URL`).
+        tracking_ui: Where people open MLflow: the server, or what `mlplat dev` starts on a
+            SQLite file (`MLPLAT_TRACKING_UI`).
+        dagster_url: Where people open Dagster, for links from elsewhere (`MLPLAT_DAGSTER_URL`).
         journal: Folder of the prediction journal's segments (`MLPLAT_JOURNAL`).
         bentoml_home: Folder of the Bento store (`BENTOML_HOME`).
         dagster_home: Folder that holds `dagster.yaml` (`DAGSTER_HOME`).
@@ -36,6 +39,7 @@ class Settings:
         actor: Name written to the audit log for what this process does (`MLPLAT_ACTOR`), while
             the registry has no tokens.
         token: What proves to the registry who acts, None for nobody (`MLPLAT_TOKEN`).
+        image: Container image that this process runs in, for lineage (`MLPLAT_IMAGE`).
     """
 
     home: Path
@@ -47,12 +51,15 @@ class Settings:
     registry_url: str
     artifacts_url: str
     tracking_url: str
+    tracking_ui: str
+    dagster_url: str
     journal: Path
     bentoml_home: Path
     dagster_home: Path
     serving_url: str
     actor: str
-    token: str | None = field(default=None, repr=False)
+    image: str | None
+    token: str | None = field(repr=False)
 
     def environment(self) -> dict[str, str]:
         """The same settings as environment variables, telemetry off, for child processes."""
@@ -66,17 +73,22 @@ class Settings:
             "MLPLAT_REGISTRY_URL": self.registry_url,
             "MLPLAT_ARTIFACTS_URL": self.artifacts_url,
             "MLPLAT_TRACKING_URL": self.tracking_url,
+            "MLPLAT_TRACKING_UI": self.tracking_ui,
+            "MLPLAT_DAGSTER_URL": self.dagster_url,
             "MLPLAT_JOURNAL": str(self.journal),
             "MLPLAT_DAGSTER_STORAGE": str(self.home / "dagster"),
             "MLPLAT_SERVING_URL": self.serving_url,
             "MLPLAT_ACTOR": self.actor,
             "MLPLAT_TOKEN": self.token or "",
+            "MLPLAT_IMAGE": self.image or "",
             "BENTOML_HOME": str(self.bentoml_home),
             "DAGSTER_HOME": str(self.dagster_home),
             "BENTOML_DO_NOT_TRACK": "True",
             "DO_NOT_TRACK": "1",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
+            # Else its server keeps six processes of 160 MB for jobs that nothing here submits.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
 
 
@@ -84,6 +96,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from environment variables, each with an embedded default below the home folder."""
     env = os.environ if environ is None else environ
     home = Path(env.get("MLPLAT_HOME") or REPOSITORY / ".mlplat").resolve()
+    tracking = env.get("MLPLAT_TRACKING_URL") or f"sqlite:///{home / 'mlflow.sqlite'}"
+    remote = tracking if tracking.startswith("http") else None
     return Settings(
         home=home,
         lake_catalog=env.get("MLPLAT_LAKE_CATALOG") or f"sqlite:{home / 'lake' / 'catalog.sqlite'}",
@@ -93,13 +107,16 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         online_timeout=_seconds(env, "MLPLAT_ONLINE_TIMEOUT", 2.0),
         registry_url=env.get("MLPLAT_REGISTRY_URL") or f"sqlite:///{home / 'registry.sqlite'}",
         artifacts_url=env.get("MLPLAT_ARTIFACTS_URL") or str(home / "artifacts"),
-        tracking_url=env.get("MLPLAT_TRACKING_URL") or f"sqlite:///{home / 'mlflow.sqlite'}",
+        tracking_url=tracking,
+        tracking_ui=env.get("MLPLAT_TRACKING_UI") or remote or "http://127.0.0.1:5001",
+        dagster_url=env.get("MLPLAT_DAGSTER_URL") or "http://127.0.0.1:3001",
         journal=Path(env.get("MLPLAT_JOURNAL") or home / "journal"),
         bentoml_home=Path(env.get("BENTOML_HOME") or home / "bentoml"),
         dagster_home=Path(env.get("DAGSTER_HOME") or REPOSITORY / "resources" / "instance"),
         serving_url=env.get("MLPLAT_SERVING_URL") or "http://127.0.0.1:3000",
         actor=env.get("MLPLAT_ACTOR") or getpass.getuser(),
         token=env.get("MLPLAT_TOKEN") or None,
+        image=env.get("MLPLAT_IMAGE") or None,
     )
 
 

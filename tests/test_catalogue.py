@@ -59,7 +59,7 @@ def test_the_copy_loads_as_it_stands(copy: Path) -> None:
             id="metric of no such task",
         ),
         pytest.param(
-            MODEL, 'task="binary"', 'task="ranking"', "task", "Use one of binary, regression.",
+            MODEL, 'task="binary"', 'task="ranking"', "task", "Use one of binary, multiclass",
             id="unknown task",
         ),
         pytest.param(

@@ -11,7 +11,7 @@ import polars as pl
 if TYPE_CHECKING:
     from torch import nn
 
-    from mlplat_assets.models.trainers.tabular import Fitted
+    from mlplat_assets.models.trainers.fitting import Fitted
 
 WEIGHTS = "weights.safetensors"
 GRAPH = "model.onnx"
@@ -90,11 +90,11 @@ def write_artefact(
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; an artefact is written into a new folder")
-    state = {name: value.contiguous() for name, value in fitted.network.state_dict().items()}
+    state = {name: value.contiguous() for name, value in fitted.module.state_dict().items()}
     save_file(state, folder / WEIGHTS)
     inputs = fitted.preprocessing
     columns = len(inputs["numeric"]), len(inputs["categorical"])
-    export_graph(fitted.network, *columns, path=folder / GRAPH)
+    export_graph(fitted.module, *columns, path=folder / GRAPH)
     # The order of preprocessing's columns is the order of the graph's inputs: not to be sorted.
     for name, content, ordered in ((PREPROCESSING, inputs, False), (CARD, card, True)):
         text = json.dumps(content, indent=1, sort_keys=ordered, allow_nan=False, ensure_ascii=False)

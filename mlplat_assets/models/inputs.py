@@ -14,13 +14,17 @@ from mlplat_assets.references import (
 )
 from mlplat_assets.spec import CATEGORICAL, NUMERIC, FeatureView, Field, Label
 
+# What the training set's columns of auxiliary outcomes begin with.
+AUXILIARY = "auxiliary__"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInputs:
     """What a model learns from: its label table and every input column.
 
     `features` are those of views, on-demand ones too; `numeric` and `categorical` are the model's
-    columns in order; `entities` are the keys that a request must carry.
+    columns in order; `entities` are the keys that a request must carry; `auxiliary` are further
+    outcomes, as columns of the training set that are never inputs.
     """
 
     label_table: Declared[Label]
@@ -29,6 +33,7 @@ class ModelInputs:
     entities: list[Field]
     numeric: list[str]
     categorical: list[str]
+    auxiliary: list[str]
 
     def views(self) -> dict[str, tuple[Declared[FeatureView], list[str]]]:
         """Each stored view to read, by full name, with the features wanted of it, in order.
@@ -74,6 +79,7 @@ def model_inputs(model: Declared[ModelSpec], catalogue: Catalogue) -> ModelInput
         entities=entities,
         numeric=[name for name, dtype in typed if dtype in NUMERIC],
         categorical=[name for name, dtype in typed if dtype in CATEGORICAL],
+        auxiliary=[f"{AUXILIARY}{name}" for name in spec.auxiliary],
     )
 
 

@@ -8,7 +8,8 @@ from mlplat_assets.automation import gated
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.handoff import latest
+from mlplat_assets.models.handoff import latest, run_of
+from mlplat_assets.models.lineage import version_lineage
 from resources.artifacts import ArtifactStore
 from resources.registry.registry import Registry
 
@@ -32,13 +33,18 @@ def version(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefini
         registry: dg.ResourceParam[Registry],
     ) -> dg.MaterializeResult:
         handed = latest(context.instance, upstream)
-        card = artifacts.get_folder(handed["artifact_digest"]) / "card.json"
+        artefact = artifacts.get_folder(handed["artifact_digest"])
+        lineage = version_lineage(
+            json.loads((artefact / "card.json").read_text())["lineage"],
+            artefact,
+            {"evaluation": run_of(context.instance, upstream), "version": context.run.run_id},
+        )
         made = registry.register(
             model.full_name,
             artifact_digest=handed["artifact_digest"],
             evidence=json.loads(artifacts.get_bytes(handed["evidence_digest"])),
             evidence_digest=handed["evidence_digest"],
-            lineage=json.loads(card.read_text())["lineage"],
+            lineage=lineage,
             approvers=model.spec.approvers,
             author=handed["author"],
             run_id=context.run.run_id,
@@ -54,6 +60,7 @@ def version(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefini
                 "artifact_digest": made.artifact_digest,
                 "evidence_digest": made.evidence_digest,
                 "to_promote": approve,
+                "lineage": dg.MetadataValue.json(made.lineage),
             }
         )
 

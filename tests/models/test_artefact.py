@@ -15,8 +15,9 @@ from bentos.model_server.encoding import encode
 from bentos.model_server.predictor import Predictor
 from mlplat_assets.model_spec import Task
 from mlplat_assets.models.artefact import input_columns, write_artefact
-from mlplat_assets.models.trainers.network import predict
-from mlplat_assets.models.trainers.tabular import Fitted
+from mlplat_assets.models.trainers.contract import Batch
+from mlplat_assets.models.trainers.feeding import predict
+from mlplat_assets.models.trainers.fitting import Fitted
 from tests.models.test_trainer import HOLDOUT, trained
 
 CARD = {"format": 1, "model": "flights.arrival_delay", "task": "binary"}
@@ -24,9 +25,9 @@ CARD = {"format": 1, "model": "flights.arrival_delay", "task": "binary"}
 
 def torch_predictions(fitted: Fitted, frame: pl.DataFrame) -> np.ndarray:
     numeric, categorical = encode(input_columns(frame, fitted.preprocessing), fitted.preprocessing)
-    return predict(
-        fitted.network, torch.from_numpy(numeric), torch.from_numpy(categorical), 512
-    ).numpy()
+    none = torch.zeros(len(frame))
+    rows = Batch(torch.from_numpy(numeric), torch.from_numpy(categorical), none, none)
+    return predict(fitted.module, rows, 512).numpy()
 
 
 def hard_rows() -> pl.DataFrame:
@@ -84,7 +85,7 @@ def test_the_weights_and_documents_read_back_as_written(tmp_path: Path) -> None:
     folder = write_artefact(tmp_path / "artefact", fitted, CARD)
     weights = load_file(folder / "weights.safetensors")
     assert all(
-        torch.equal(weights[name], value) for name, value in fitted.network.state_dict().items()
+        torch.equal(weights[name], value) for name, value in fitted.module.state_dict().items()
     )
     assert json.loads((folder / "preprocessing.json").read_text()) == fitted.preprocessing
     assert json.loads((folder / "card.json").read_text()) == CARD

@@ -14,11 +14,12 @@ from mlplat_assets.metrics import score
 from mlplat_assets.model_spec import Task
 from mlplat_assets.models.baseline import fit_baseline
 from mlplat_assets.models.tracking import tracking_logger
-from mlplat_assets.models.trainers.hyperparameters import Hyperparameters, Value
-from mlplat_assets.models.trainers.learning import Batches
-from mlplat_assets.models.trainers.network import RobustScale, predict, robust_statistics
-from mlplat_assets.models.trainers.tabular import Fitted, fit, tensors
+from mlplat_assets.models.trainers.contract import Batch, Value
+from mlplat_assets.models.trainers.feeding import Batches, predict, tensors
+from mlplat_assets.models.trainers.fitting import Fitted, fit
+from mlplat_assets.models.trainers.network import RobustScale, robust_statistics
 
+TABULAR = "mlplat_assets.models.trainers.tabular:TabularModule"
 NUMERIC = ["temp", "delay"]
 CATEGORICAL = ["holiday", "carrier"]  # not in alphabetical order: the order is the graph's
 QUICK: dict[str, Value] = {"epochs": 3, "batch_size": 256, "hidden": 16, "learning_rate": 0.01}
@@ -60,6 +61,7 @@ def trained(
     return fit(
         train,
         VALIDATION,
+        trainer=TABULAR,
         label="late" if task == "binary" else "minutes",
         task=task,
         numeric=numeric,
@@ -72,8 +74,8 @@ def trained(
 
 
 def holdout_score(fitted: Fitted, task: Task, label: str) -> dict[str, float]:
-    numeric, categorical, target = tensors(HOLDOUT, fitted.preprocessing, label, task)
-    return score(task, target, predict(fitted.network, numeric, categorical, 512))
+    rows = tensors(HOLDOUT, fitted.preprocessing, label, task)
+    return score(task, rows.target, predict(fitted.module, rows, 512))
 
 
 @pytest.mark.parametrize(
@@ -102,9 +104,9 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: 
         trained(tmp_path / str(i), seed=seed) for i, seed in enumerate((7, 7, 8))
     )
     assert first.history == again.history
-    weights = [fitted.network.state_dict() for fitted in (first, again, other)]
+    weights = [fitted.module.state_dict() for fitted in (first, again, other)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    assert not torch.equal(weights[0]["head.0.weight"], weights[2]["head.0.weight"])
+    assert not torch.equal(weights[0]["network.head.0.weight"], weights[2]["network.head.0.weight"])
 
 
 def test_training_leaves_the_global_random_state_alone(tmp_path: Path) -> None:
@@ -150,7 +152,7 @@ def test_vocabularies_are_sorted_strings_and_booleans_are_true_and_false(tmp_pat
 def test_the_code_of_unseen_categories_is_trained_though_no_row_has_one(tmp_path: Path) -> None:
     first, trained_on = (trained(tmp_path / str(n), epochs=n, patience=9) for n in (1, 3))
     weights = [
-        fitted.network.embeddings[1].get_parameter("weight") for fitted in (first, trained_on)
+        fitted.module.get_parameter("network.embeddings.1.weight") for fitted in (first, trained_on)
     ]
     assert not torch.allclose(weights[0][0], weights[1][0], atol=1e-3)
 
@@ -185,19 +187,23 @@ def test_a_model_may_have_columns_of_one_kind_only(
 
 def test_batches_hold_every_row_once_in_a_new_order_each_epoch() -> None:
     rows = torch.arange(10)
-    batches = Batches((rows, rows * 2), 4, seed=1)
-    first, second = (torch.cat([a for a, _ in batches]) for _ in range(2))
+    whole = Batch(rows[:, None], rows[:, None], rows, rows[:, None] * 2)
+    batches = Batches(whole, 4, seed=1)
+    first, second = (torch.cat([batch.target for batch in batches]) for _ in range(2))
     assert len(batches) == 3
     assert sorted(first.tolist()) == sorted(second.tolist()) == rows.tolist()
     assert first.tolist() != second.tolist()
-    assert all(torch.equal(b, 2 * a) for a, b in batches)
-    assert torch.cat([a for a, _ in Batches((rows, rows), 4, seed=None)]).tolist() == rows.tolist()
+    assert all(torch.equal(b.auxiliary[:, 0], 2 * b.target) for b in batches)
+    in_order = Batches(whole, 4, seed=None)
+    assert torch.cat([batch.target for batch in in_order]).tolist() == rows.tolist()
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"epoch": 3}, "'epoch' is unknown .* it takes batch_size"),
+        ({"epoch": 3}, "'epoch' is unknown; known are blank, .* of the fitting, epochs"),
+        ({"precision": "bf32"}, "precision is 'bf32'; give one of auto"),
+        ({"strategy": 2}, "strategy is 2; give a text"),
         ({"epochs": 2.5}, "give a whole number of at least 1"),
         ({"epochs": 0}, "epochs is 0"),
         ({"dropout": "0.1"}, "dropout is '0.1'"),
@@ -205,9 +211,22 @@ def test_batches_hold_every_row_once_in_a_new_order_each_epoch() -> None:
         ({"layers": True}, "layers is True"),
     ],
 )
-def test_a_wrong_hyperparameter_is_refused_by_name(given: dict[str, Value], message: str) -> None:
+def test_a_wrong_hyperparameter_is_refused_by_name(
+    given: dict[str, Value], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match=message):
-        Hyperparameters.of(given)
+        fit(
+            TRAIN,
+            VALIDATION,
+            trainer=TABULAR,
+            label="late",
+            task="binary",
+            numeric=NUMERIC,
+            categorical=CATEGORICAL,
+            hyperparameters=given,
+            seed=7,
+            folder=tmp_path,
+        )
 
 
 @pytest.mark.parametrize(

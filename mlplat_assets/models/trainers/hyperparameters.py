@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
-Value = float | int | str | bool
+from mlplat_assets.models.trainers.contract import Value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
-    """What a ModelSpec may set under `hyperparameters`.
+    """What a ModelSpec may set under `hyperparameters`, beside those of `Fitting`.
 
     Attributes:
-        epochs: Most passes over the training rows; the learning rate's cosine ends there.
-        patience: Epochs without a lower validation loss before training stops.
-        batch_size: Rows a step.
         learning_rate: Peak of AdamW's rate, reached after the first tenth of all steps.
         weight_decay: AdamW's decoupled decay.
         hidden: Width of each hidden layer.
@@ -23,15 +21,9 @@ class Hyperparameters:
             missing value and an unseen category mean even where training rows have none.
         frequencies: Waves per numeric column.
         frequency_scale: Standard deviation of the waves' first frequencies, in cycles per unit.
-        threads: CPU threads that train. Part of the recipe, since sums split otherwise give other
-            bytes. 1 costs little at this size, and on a busy machine two threads that wait for
-            each other took five times as long.
         periodic_width: Width of each numeric column's periodic embedding.
     """
 
-    epochs: int = 8
-    patience: int = 2
-    batch_size: int = 2048
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     hidden: int = 192
@@ -41,28 +33,36 @@ class Hyperparameters:
     frequencies: int = 8
     frequency_scale: float = 0.1
     periodic_width: int = 6
-    threads: int = 1
 
-    @classmethod
-    def of(cls, given: Mapping[str, Value]) -> "Hyperparameters":
-        """The defaults, overlaid by what a spec gives.
 
-        Raises:
-            ValueError: A name is unknown, or a value is not a number of its kind.
-        """
-        known = {item.name: item.default for item in fields(cls)}
-        for name, value in given.items():
-            if name not in known:
-                raise ValueError(
-                    f"hyperparameter {name!r} is unknown to the tabular trainer; "
-                    f"it takes {', '.join(sorted(known))}"
-                )
-            whole = isinstance(known[name], int)
-            kinds, least = ((int,), 1) if whole else ((int, float), 0)
-            fits = isinstance(value, kinds) and not isinstance(value, bool) and value >= least
-            if not fits:
-                raise ValueError(
-                    f"hyperparameter {name} is {value!r}; give {'a whole' if whole else 'a'} "
-                    f"number of at least {least}, like its default, {known[name]!r}"
-                )
-        return cls(**given)  # pyright: ignore[reportArgumentType]
+def checked(kind: type[Any], given: Mapping[str, Value]) -> dict[str, Value]:
+    """What is given for the fields of a dataclass whose defaults are values.
+
+    Raises:
+        ValueError: A name is unknown, or a value is not of its default's kind: a whole number is
+            at least 1, any other number at least 0.
+    """
+    known: dict[str, Any] = {item.name: item.default for item in fields(kind)}
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(
+                f"hyperparameter {name!r} is unknown; known are {', '.join(sorted(known))}"
+            )
+        wanted = _wanted(value, known[name])
+        if wanted:
+            raise ValueError(
+                f"hyperparameter {name} is {value!r}; give {wanted}, "
+                f"like its default, {known[name]!r}"
+            )
+    return dict(given)
+
+
+def _wanted(value: Value, default: Value) -> str:
+    """What a value should have been, empty where it is that."""
+    if isinstance(default, bool | str):
+        fits = type(value) is type(default)
+        return "" if fits else "True or False" if isinstance(default, bool) else "a text"
+    whole = isinstance(default, int)
+    kinds, least = ((int,), 1) if whole else ((int, float), 0)
+    fits = isinstance(value, kinds) and not isinstance(value, bool) and value >= least
+    return "" if fits else f"{'a whole' if whole else 'a'} number of at least {least}"

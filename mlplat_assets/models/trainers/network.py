@@ -1,7 +1,6 @@
 """The tabular network: standardisation, embeddings and head in one graph that is what is served."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +9,13 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What decides the size of a network; see `Hyperparameters` for the meaning of each."""
+    """What decides the size of a network; see `Hyperparameters` for the meaning of most.
+
+    `outputs` is 1, or the number of classes of a multiclass model.
+    """
 
     categories: tuple[int, ...]
+    outputs: int
     hidden: int
     layers: int
     dropout: float
@@ -89,10 +92,11 @@ class PeriodicEmbedding(nn.Module):
 
 
 class TabularNetwork(nn.Module):
-    """Raw `numeric` float32 [n, N] (NaN: missing) and `categorical` int64 [n, C] to one value.
+    """Raw `numeric` float32 [n, N] (NaN: missing) and `categorical` int64 [n, C] to what is served.
 
-    `forward` gives what is served: a probability, or a value in units of the label.
-    `raw` gives what is trained: a logit, or the standardised label.
+    `forward` gives a probability, the probabilities of classes, or a value in units of the label.
+    `raw` gives what is trained: logits, or the standardised label. `target` is the mean and
+    deviation of a regression's label, None for a classifier.
     """
 
     offset: Tensor
@@ -101,7 +105,7 @@ class TabularNetwork(nn.Module):
     def __init__(self, shape: Shape, numeric: Tensor, target: tuple[float, float] | None) -> None:
         super().__init__()
         columns = numeric.shape[1]
-        self.binary = target is None
+        self.classifier, self.outputs = target is None, shape.outputs
         offset, spread = target or (0.0, 1.0)
         self.register_buffer("offset", torch.tensor(offset, dtype=torch.float32))
         self.register_buffer("spread", torch.tensor(spread, dtype=torch.float32))
@@ -119,17 +123,20 @@ class TabularNetwork(nn.Module):
         self.head = head(columns * (shape.periodic_width + 2) + sum(widths), shape)
 
     def raw(self, numeric: Tensor, categorical: Tensor) -> Tensor:
-        """The logit, or the standardised label, [n]."""
+        """The logit or the standardised label [n], or the logits of classes [n, K]."""
         missing = torch.isnan(numeric)
         z = self.scale(numeric, missing)
         parts = [z, missing.to(z.dtype), self.periodic(z)]
         parts += [embed(categorical[:, i]) for i, embed in enumerate(self.embeddings)]
-        return self.head(torch.cat(parts, dim=1)).squeeze(1)
+        found = self.head(torch.cat(parts, dim=1))
+        return found if self.outputs > 1 else found.squeeze(1)
 
     def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
-        """The probability of the positive class, or the label's value, float32 [n]."""
+        """The probability of the positive class or the value [n], or of every class [n, K]."""
         raw = self.raw(numeric, categorical)
-        return torch.sigmoid(raw) if self.binary else raw * self.spread + self.offset
+        if not self.classifier:
+            return raw * self.spread + self.offset
+        return torch.softmax(raw, 1) if self.outputs > 1 else torch.sigmoid(raw)
 
 
 def embedding_width(categories: int) -> int:
@@ -143,19 +150,9 @@ def head(width: int, shape: Shape) -> nn.Sequential:
     for _ in range(shape.layers):
         parts += [nn.Linear(width, shape.hidden), nn.SiLU(), nn.Dropout(shape.dropout)]
         width = shape.hidden
-    return nn.Sequential(*parts, nn.Linear(width, 1))
+    return nn.Sequential(*parts, nn.Linear(width, shape.outputs))
 
 
 def parameter_count(network: nn.Module) -> int:
     """How many trained numbers the network has."""
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def predict(network: nn.Module, numeric: Tensor, categorical: Tensor, rows: int) -> Tensor:
-    """Predictions [n] in float32 on the CPU, `rows` at a time, without gradients or dropout."""
-    network.eval().cpu().float()
-    pieces: Sequence[tuple[Tensor, Tensor]] = list(
-        zip(numeric.split(rows), categorical.split(rows), strict=True)
-    )
-    with torch.inference_mode():
-        return torch.cat([network(*piece) for piece in pieces])

@@ -1,121 +1,82 @@
 """The tabular trainer: a network with periodic and categorical embeddings, over Lightning."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
 
-import polars as pl
+import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.loggers import Logger
+from torch import Tensor, nn
 
-from bentos.model_server.encoding import encode
-from mlplat_assets.metrics import score
-from mlplat_assets.model_spec import Task
-from mlplat_assets.models.artefact import Preprocessing, input_columns, learn_preprocessing
-from mlplat_assets.models.trainers.hyperparameters import Hyperparameters, Value
-from mlplat_assets.models.trainers.learning import (
-    KeepBest,
-    Rows,
-    optimise,
-    quiet_trainer,
-    repeatable,
-)
-from mlplat_assets.models.trainers.network import Shape, TabularNetwork, predict
+from mlplat_assets.models.trainers.contract import Batch, Problem, Value
+from mlplat_assets.models.trainers.hyperparameters import Hyperparameters, checked
+from mlplat_assets.models.trainers.network import Shape, TabularNetwork
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """A trained network and what is needed to serve it.
+class TabularModule(lightning.LightningModule):
+    """Trains a TabularNetwork: loss, blanked inputs, AdamW with warm-up and cosine.
 
-    Attributes:
-        network: On the CPU, in evaluation mode, holding the best epoch's weights.
-        preprocessing: `{"numeric": [name, ...], "categorical": {name: [category, ...]}}`.
-        history: One entry per epoch: `epoch`, `train_loss`, `validation_loss`, `learning_rate`.
-        validation: Metrics of the best weights on the validation rows.
-        hyperparameters: Every hyperparameter that was in force.
+    The target of a regression is standardised here, as `TabularNetwork.raw` is.
     """
 
-    network: TabularNetwork
-    preprocessing: Preprocessing
-    history: list[dict[str, float]]
-    validation: dict[str, float]
-    hyperparameters: dict[str, Value]
+    def __init__(self, problem: Problem, hyperparameters: Mapping[str, Value]) -> None:
+        super().__init__()
+        given = checked(Hyperparameters, hyperparameters)
+        self.settings = Hyperparameters(**given)  # pyright: ignore[reportArgumentType]
+        self.save_hyperparameters(asdict(self.settings), logger=False)
+        self.network = build(self.settings, problem)
+        losses = {"binary": nn.BCEWithLogitsLoss, "multiclass": nn.CrossEntropyLoss}
+        self.loss = losses.get(problem.task, nn.MSELoss)()
+        self.standardised = problem.task == "regression"
 
-    @property
-    def epochs(self) -> int:
-        """Epochs run before training stopped."""
-        return len(self.history)
+    def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
+        """What is served."""
+        return self.network(numeric, categorical)
 
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """The loss of one batch, a few of its inputs blanked."""
+        hide = torch.rand_like(batch.numeric) < self.settings.blank
+        numeric = torch.where(hide, torch.nan, batch.numeric)
+        keep = torch.rand(batch.categorical.shape, device=self.device) >= self.settings.blank
+        return self._loss(numeric, batch.categorical * keep, batch.target)
 
-def fit(
-    train: pl.DataFrame,
-    validation: pl.DataFrame,
-    *,
-    label: str,
-    task: Task,
-    numeric: Sequence[str],
-    categorical: Sequence[str],
-    hyperparameters: Mapping[str, Value],
-    seed: int,
-    folder: Path,
-    logger: Logger | None = None,
-    progress: bool = False,
-) -> Fitted:
-    """Trains one network on `train`; the same inputs and seed give the same weights.
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        """Logs the loss of one batch of validation rows."""
+        loss = self._loss(batch.numeric, batch.categorical, batch.target)
+        self.log("validation_loss", loss, batch_size=len(batch.target))
 
-    The later rows of `validation` decide when to stop and which epoch is kept. Nulls and NaN in
-    inputs are missing values. The best weights so far lie in `folder` while training runs.
+    def configure_optimizers(self) -> dict[str, object]:  # pyright: ignore
+        """AdamW; the rate rises over a tenth of the steps, then falls along a cosine."""
+        optimizer = torch.optim.AdamW(
+            self.parameters(),
+            lr=self.settings.learning_rate,
+            weight_decay=self.settings.weight_decay,
+        )
+        steps = int(self.trainer.estimated_stepping_batches)
+        warm = max(1, steps // 10)
 
-    Raises:
-        ValueError: A hyperparameter, column or label is not as declared, or no loss was finite.
-    """
-    settings = Hyperparameters.of(hyperparameters)
-    preprocessing = learn_preprocessing(train, numeric, categorical)
-    rows = tensors(train, preprocessing, label, task)
-    held = tensors(validation, preprocessing, label, task)
-    folder.mkdir(parents=True, exist_ok=True)
-    keep = KeepBest(folder / "best.safetensors")
-    trainer = quiet_trainer(settings, keep, folder, logger, progress)
-    with repeatable(seed, settings.threads):
-        network = build(settings, preprocessing, rows, task)
-        history = optimise(network, settings, (rows, held), seed, trainer, keep)
-    predictions = predict(network, held[0], held[1], 4 * settings.batch_size)
-    return Fitted(
-        network=network,
-        preprocessing=preprocessing,
-        history=history,
-        validation=score(task, held[2].numpy(), predictions.numpy()),
-        hyperparameters=asdict(settings),
-    )
+        def factor(step: int) -> float:
+            if step < warm:
+                return (step + 1) / warm
+            return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
 
-def tensors(frame: pl.DataFrame, preprocessing: Preprocessing, label: str, task: Task) -> Rows:
-    """A frame as numeric, categorical and target tensors.
-
-    Raises:
-        ValueError: The frame is empty, or its label has nulls, infinities or, for `binary`,
-            anything but 0 and 1.
-    """
-    target = frame[label].cast(pl.Float64)
-    bad = target.len() - int((target.is_not_null() & target.is_finite()).sum())
-    if target.is_empty() or bad:
-        raise ValueError(f"label {label!r}: {bad} of {target.len()} rows are null or not finite")
-    if task == "binary" and not target.is_in([0.0, 1.0]).all():
-        raise ValueError(f"label {label!r} of a binary model holds {target.unique()[:5].to_list()}")
-    numeric, categorical = encode(input_columns(frame, preprocessing), preprocessing)
-    return (
-        torch.from_numpy(numeric),
-        torch.from_numpy(categorical),
-        torch.from_numpy(target.to_numpy().astype("float32")),
-    )
+    def _loss(self, numeric: Tensor, categorical: Tensor, target: Tensor) -> Tensor:
+        if self.standardised:
+            target = (target - self.network.offset) / self.network.spread
+        return self.loss(self.network.raw(numeric, categorical), target)
 
 
-def build(
-    settings: Hyperparameters, preprocessing: Preprocessing, rows: Rows, task: Task
-) -> TabularNetwork:
+def build(settings: Hyperparameters, problem: Problem) -> TabularNetwork:
     """An untrained network shaped by the columns, standardising by the training rows."""
     shape = Shape(
-        categories=tuple(len(known) for known in preprocessing["categorical"].values()),
+        categories=tuple(problem.categories.values()),
+        outputs=len(problem.classes) or 1,
         hidden=settings.hidden,
         layers=settings.layers,
         dropout=settings.dropout,
@@ -123,7 +84,9 @@ def build(
         frequency_scale=settings.frequency_scale,
         periodic_width=settings.periodic_width,
     )
-    if task == "binary":
-        return TabularNetwork(shape, rows[0], None)
-    mean, deviation = rows[2].double().mean().item(), rows[2].double().std(correction=0).item()
-    return TabularNetwork(shape, rows[0], (mean, deviation if deviation > 1e-12 else 1.0))
+    if problem.task != "regression":
+        return TabularNetwork(shape, problem.train.numeric, None)
+    target = problem.train.target.double()
+    mean, deviation = target.mean().item(), target.std(correction=0).item()
+    spread = deviation if deviation > 1e-12 else 1.0
+    return TabularNetwork(shape, problem.train.numeric, (mean, spread))
