@@ -12,7 +12,7 @@ from mlplat_assets.monitoring.predictions import ingest
 from resources.digests import digest
 from resources.event_stream import event_stream
 from resources.lake import Lake, lake_from
-from resources.registry.records import Json, Version
+from resources.registry.records import ApprovalTerms, Json, Version
 from resources.registry.registry import Registry, registry
 from resources.settings import Settings, from_environment
 
@@ -59,7 +59,12 @@ def open_registry(home: Path) -> Registry:
     return opened
 
 
-def register(home: Path, name: str, auc: float = 0.7312) -> Version:
+def register(
+    home: Path,
+    name: str,
+    auc: float = 0.7312,
+    approval: ApprovalTerms = ApprovalTerms(),  # noqa: B008  frozen
+) -> Version:
     """Register a passed candidate, evaluated against the champion there is."""
     opened = open_registry(home)
     champion = opened.champion(MODEL)
@@ -91,6 +96,7 @@ def register(home: Path, name: str, auc: float = 0.7312) -> Version:
         evidence_digest=digest(evidence),
         lineage=LINEAGE,
         approvers=(APPROVER, "lee@flights.example.com"),
+        approval=approval,
         author=AUTHOR,
         run_id=f"run-{name}",
     )

@@ -62,7 +62,8 @@ def test_the_author_s_approval_is_one_line_and_on_record(run: Run, home: Path) -
     result = run("models", "approve", MODEL, "1", "--approver", AUTHOR, "--reason", "mine")
     assert result.exit_code == 1 and result.stderr.count("\n") == 1
     assert f"ask one of: {APPROVER}" in result.stderr
-    assert "version 1 denied carol approval:" in told(run("audit", "log", MODEL))
+    shown = told(run("audit", "log", MODEL))
+    assert "version 1 denied carol approval:" in shown and "no token vouched for them" in shown
     assert "✓ 2 entries verified" in told(run("audit", "verify"))
 
 

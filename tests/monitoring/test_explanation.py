@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from mlplat_assets.monitoring.explanation import Explanation, explain
+from resources.registry.identity import Role
+from resources.registry.records import ApprovalTerms
+from resources.registry.registry import Registry, registry
 from tests.small_home import (
     APPROVER,
     AUTHOR,
@@ -34,6 +37,31 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def explained(home: Path, prediction_id: str = PREDICTION) -> Explanation:
     return explain(prediction_id, open_lake(home), open_registry(home), settings_at(home).journal)
+
+
+def test_a_prediction_names_every_approver_with_role_time_and_reason(tmp_path: Path) -> None:
+    other, terms = "lee@flights.example.com", ApprovalTerms(required=2)
+    asked = register(tmp_path, "first", approval=terms)
+    opened = open_registry(tmp_path)
+    ada = as_holder(tmp_path, opened.tokens.create("ada", Role.ADMIN, actor="root").text)
+    for name in (APPROVER, other):
+        text = ada.tokens.create(name, Role.APPROVER).text
+        as_holder(tmp_path, text).approve(MODEL, asked.number, reason=f"{name} looked at it")
+    ada.promote(MODEL, asked.number, reason="first")
+    write_weather(tmp_path, temp=37.94)
+    write_prediction(tmp_path, asked)
+    take_in(tmp_path)
+    found = explained(tmp_path)
+    assert found.approver == f"{APPROVER}, {other}"
+    assert [(a.approver, a.role, a.reason) for a in found.approvals] == [
+        (APPROVER, Role.APPROVER, f"{APPROVER} looked at it"),
+        (other, Role.APPROVER, f"{other} looked at it"),
+    ]
+    assert all(a.at <= found.served_at for a in found.approvals)
+
+
+def as_holder(home: Path, token: str) -> Registry:
+    return registry(settings_at(home).registry_url, token=token)
 
 
 def test_a_prediction_names_its_version_people_code_and_data(tmp_path: Path) -> None:
