@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from resources.digests import digest
 from resources.registry.errors import ApproverRefused, EvaluationStale, GateRefused
+from resources.registry.identity import person
 from resources.registry.records import ACCEPTED, Action, AuditEntry, Json, Version
 
 
@@ -97,19 +98,29 @@ def require_current(version: Version, champion: int | None) -> None:
         )
 
 
-def require_approver(version: Version, approver: str) -> None:
+def authors(version: Version, judgements: Sequence[AuditEntry]) -> list[str]:
+    """Who made the version: its author, and whoever brought its evidence."""
+    return [version.author, *(entry.actor for entry in judgements if entry.action in ACCEPTED)]
+
+
+def may_approve(version: Version, authors: Sequence[str]) -> list[str]:
+    """The version's approvers without those who made it."""
+    made = {person(name) for name in authors}
+    return [name for name in version.approvers if person(name) not in made]
+
+
+def require_approver(version: Version, approver: str, authors: Sequence[str]) -> None:
     """Refuse an approver who is not listed or who made the version.
 
     Raises:
         ApproverRefused: Naming who may approve.
     """
     subject = f"{version.model} version {version.number}"
-    author = version.author.strip().casefold()
-    others = [name for name in version.approvers if name.strip().casefold() != author]
+    others = may_approve(version, authors)
     may = f"ask one of: {', '.join(others) or 'nobody yet, add approvers to the model'}"
-    if approver not in version.approvers:
+    if person(approver) not in map(person, version.approvers):
         raise ApproverRefused(f"{approver!r} is not an approver of {subject}; {may}")
-    if approver not in others:
+    if person(approver) not in map(person, others):
         raise ApproverRefused(f"{approver!r} is the author of {subject}, not its approver; {may}")
 
 
