@@ -95,6 +95,11 @@ def with_approvals(text: str, decisions: Grid | str, *, as_html: bool) -> str:
     return text.replace(APPROVALS, _html_block(decisions) if as_html else _md_block(decisions))
 
 
+def without_plots(text: str) -> str:
+    """A stored document in Markdown without its images, for a terminal."""
+    return re.sub(r"^!\[.*\]\(data:image/png;base64,[A-Za-z0-9+/=]*\)\n\n", "", text, flags=re.M)
+
+
 def _md_block(block: Block) -> str:
     match block:
         case Grid():

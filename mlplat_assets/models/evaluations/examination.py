@@ -28,7 +28,7 @@ class Examination:
     """What a holdout says of a candidate.
 
     `predictions` are of the same rows as `truth`, by predictor, the candidate first;
-    `calibration_noise` is the calibration error that chance alone would show, None for a regression.
+    `calibration_noise` is the calibration error that chance alone shows, None for a regression.
     """
 
     truth: np.ndarray

@@ -19,11 +19,7 @@ MODEL = ModelSpec(
     context=(
         Field(name="distance", dtype="int", description="Miles", minimum=1, maximum=6000),
         Field(
-            name="scheduled_minutes",
-            dtype="int",
-            description="Gate to gate",
-            minimum=20,
-            maximum=1000,
+            name="scheduled_minutes", dtype="int", description="Minutes", minimum=20, maximum=1000
         ),
         Field(
             name="local_hour", dtype="int", description="Hour of departure", minimum=0, maximum=23
