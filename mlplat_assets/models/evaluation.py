@@ -18,6 +18,7 @@ from mlplat_assets.features.on_demand import with_on_demand
 from mlplat_assets.keys import group, key
 from mlplat_assets.metrics import score
 from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.models.accounts import accounted
 from mlplat_assets.models.artefact import input_columns
 from mlplat_assets.models.gates import judge, judge_one
 from mlplat_assets.models.handoff import author, latest
@@ -57,6 +58,7 @@ def evaluation(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDef
             for name, text in checks.items()
         ],
     )
+    @accounted(model, "evaluations")
     def evaluated(
         context: dg.AssetExecutionContext,
         artifacts: dg.ResourceParam[ArtifactStore],
