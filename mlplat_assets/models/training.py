@@ -15,6 +15,7 @@ from mlplat_assets.automation import follow
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.models.accounts import accounted
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
 from mlplat_assets.models.lineage import training_lineage
@@ -43,6 +44,7 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         kinds={"pytorch", "onnx"},
         automation_condition=follow(),
     )
+    @accounted(model, "candidates")
     def trained(
         context: dg.AssetExecutionContext,
         artifacts: dg.ResourceParam[ArtifactStore],
