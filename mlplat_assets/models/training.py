@@ -18,6 +18,8 @@ from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
 from mlplat_assets.models.provenance import code_version, environment_version
 from mlplat_assets.models.splits import Split, split
+from mlplat_assets.models.tracked_run import TrackedRun
+from mlplat_assets.models.training_run import training_data, training_subject
 from mlplat_assets.models.training_sets import LABEL
 from resources.artifacts import ArtifactStore
 from resources.settings import REPOSITORY, Settings
@@ -49,8 +51,8 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         manifest = read_manifest(artifacts, latest(context.instance, upstream))
         parts = read_split(model, manifest, artifacts)
         with tempfile.TemporaryDirectory(prefix="mlplat-") as scratch:
-            fitted = train(
-                model, inputs, parts, settings, Path(scratch) / "fit", context.run.run_id
+            fitted, tracking = train(
+                model, inputs, parts, manifest, settings, Path(scratch) / "fit", context.run.run_id
             )
             lineage = _lineage(model, manifest, fitted, context, settings)
             lineage["duration_seconds"] = round(time.monotonic() - started, 1)
@@ -68,6 +70,8 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
                 "periods": dg.MetadataValue.json({k: str(p) for k, p in parts.periods.items()}),
                 **{f"validation_{name}": value for name, value in fitted.validation.items()},
                 "history": dg.MetadataValue.json(fitted.history),
+                "mlflow_run_id": tracking.run_id,
+                "mlflow_run": dg.MetadataValue.url(tracking.link(settings.tracking_ui)),
             }
         )
 
@@ -93,30 +97,39 @@ def train(
     model: Declared[ModelSpec],
     inputs: ModelInputs,
     parts: Split,
+    manifest: Mapping[str, Any],
     settings: Settings,
     folder: Path,
     run_id: str,
-) -> "Fitted":
-    """Fit the trainer that the spec names, tracked in MLflow."""
-    from mlplat_assets.models.tracking import tracking_logger
+) -> "tuple[Fitted, TrackedRun]":
+    """Fit the trainer that the spec names; the run in MLflow that holds how it went."""
+    from mlplat_assets.models.history_plot import history_plot
+    from mlplat_assets.models.tracking import tracked
     from mlplat_assets.models.trainers.fitting import fit
+    from mlplat_assets.models.trainers.tracked import RunLogger, StepCurve
 
-    tags = {"dagster_run_id": run_id, "team": model.team}
-    logger = tracking_logger(settings.tracking_url, model.full_name, run_id[:8], tags)
-    return fit(
-        parts.train,
-        parts.validation,
-        trainer=model.spec.trainer,
-        label=LABEL,
-        task=model.spec.task,
-        numeric=inputs.numeric,
-        categorical=inputs.categorical,
-        auxiliary=inputs.auxiliary,
-        hyperparameters=model.spec.hyperparameters,
-        seed=model.spec.seed,
-        folder=folder,
-        logger=logger,
-    )
+    subject = training_subject(model, manifest, settings, run_id)
+    with tracked(settings.tracking_url, subject) as run:
+        run.learns_from(training_data(manifest, parts.train))
+        fitted = fit(
+            parts.train,
+            parts.validation,
+            trainer=model.spec.trainer,
+            label=LABEL,
+            task=model.spec.task,
+            numeric=inputs.numeric,
+            categorical=inputs.categorical,
+            auxiliary=inputs.auxiliary,
+            hyperparameters=model.spec.hyperparameters,
+            seed=model.spec.seed,
+            folder=folder,
+            logger=RunLogger(run),
+            callbacks=[StepCurve()],
+        )
+        found = {f"validation_{name}": value for name, value in fitted.validation.items()}
+        run.metrics(found, step=fitted.epochs)
+        run.picture("history", history_plot(fitted.history, title=model.full_name))
+    return fitted, run
 
 
 def _package(
