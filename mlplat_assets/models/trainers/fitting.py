@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytorch_lightning as lightning
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
@@ -64,6 +65,7 @@ def fit(
     folder: Path,
     auxiliary: Sequence[str] = (),
     logger: Logger | None = None,
+    callbacks: Sequence[Callback] = (),
     progress: bool = False,
 ) -> Fitted:
     """Trains one module on `train`; the same inputs and seed give the same weights.
@@ -91,7 +93,7 @@ def fit(
         train=rows,
     )
     kept = BestEpoch()
-    loop = quiet_trainer(settings, [kept], folder, logger, progress)
+    loop = quiet_trainer(settings, [kept, *callbacks], folder, logger, progress)
     with repeatable(seed, settings.threads):
         module = build(trainer, problem, rest)
         in_force = asdict(settings) | (dict(module.hparams) or rest)
