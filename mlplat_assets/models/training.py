@@ -49,9 +49,7 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         manifest = read_manifest(artifacts, latest(context.instance, upstream))
         parts = read_split(model, manifest, artifacts)
         with tempfile.TemporaryDirectory(prefix="mlplat-") as scratch:
-            fitted = train(
-                model, inputs, parts, settings, Path(scratch) / "fit", context.run.run_id
-            )
+            fitted = train(model, inputs, parts, settings, context.run.run_id)
             lineage = _lineage(model, manifest, fitted, context, settings)
             lineage["duration_seconds"] = round(time.monotonic() - started, 1)
             digest = _package(
@@ -64,6 +62,8 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
                 "manifest_digest": latest(context.instance, upstream)["manifest_digest"],
                 "author": lineage["author"],
                 "epochs": fitted.epochs,
+                "weights_digest": fitted.weights_digest,
+                "resumptions": fitted.resumptions,
                 "training_seconds": lineage["duration_seconds"],
                 "periods": dg.MetadataValue.json({k: str(p) for k, p in parts.periods.items()}),
                 **{f"validation_{name}": value for name, value in fitted.validation.items()},
@@ -94,10 +94,9 @@ def train(
     inputs: ModelInputs,
     parts: Split,
     settings: Settings,
-    folder: Path,
     run_id: str,
 ) -> "Fitted":
-    """Fit the trainer that the spec names, tracked in MLflow."""
+    """Fit the trainer that the spec names, tracked in MLflow; goes on with one that was killed."""
     from mlplat_assets.models.tracking import tracking_logger
     from mlplat_assets.models.trainers.fitting import fit
 
@@ -114,7 +113,7 @@ def train(
         auxiliary=inputs.auxiliary,
         hyperparameters=model.spec.hyperparameters,
         seed=model.spec.seed,
-        folder=folder,
+        folder=settings.home / "checkpoints" / model.full_name,
         logger=logger,
     )
 
@@ -180,6 +179,9 @@ def _lineage(
         "views": manifest["views"],
         "on_demand": {entry["view"]: entry["digest"] for entry in manifest["on_demand"]},
         "trainer": model.spec.trainer,
+        "trainer_digest": fitted.trainer_digest,
+        "weights_digest": fitted.weights_digest,
+        "resumptions": fitted.resumptions,
         "hyperparameters": fitted.hyperparameters,
         "seed": model.spec.seed,
         "run_id": context.run.run_id,
