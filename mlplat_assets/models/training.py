@@ -4,6 +4,7 @@ import json
 import tempfile
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +15,18 @@ from mlplat_assets.automation import follow
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.models.accounts import accounted
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
-from mlplat_assets.models.provenance import code_version, environment_version
+from mlplat_assets.models.lineage import training_lineage
 from mlplat_assets.models.splits import Split, split
 from mlplat_assets.models.training_sets import LABEL
 from resources.artifacts import ArtifactStore
-from resources.settings import REPOSITORY, Settings
+from resources.settings import Settings
 
 if TYPE_CHECKING:
+    from pytorch_lightning.loggers import Logger
+
     from mlplat_assets.models.trainers.fitting import Fitted
 
 
@@ -40,6 +44,7 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         kinds={"pytorch", "onnx"},
         automation_condition=follow(),
     )
+    @accounted(model, "candidates")
     def trained(
         context: dg.AssetExecutionContext,
         artifacts: dg.ResourceParam[ArtifactStore],
@@ -50,8 +55,16 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         parts = read_split(model, manifest, artifacts)
         with tempfile.TemporaryDirectory(prefix="mlplat-") as scratch:
             fitted = train(model, inputs, parts, settings, context.run.run_id)
-            lineage = _lineage(model, manifest, fitted, context, settings)
-            lineage["duration_seconds"] = round(time.monotonic() - started, 1)
+            lineage = training_lineage(
+                model, manifest, fitted.hyperparameters, artifacts, settings
+            ) | {
+                "trainer_digest": fitted.trainer_digest,
+                "weights_digest": fitted.weights_digest,
+                "resumptions": fitted.resumptions,
+                "run_ids": {"training_set": manifest["run_id"], "candidate": context.run.run_id},
+                "author": author(context, settings.actor),
+                "duration_seconds": round(time.monotonic() - started, 1),
+            }
             digest = _package(
                 model, inputs, manifest, parts, fitted, lineage, artifacts, Path(scratch)
             )
@@ -68,6 +81,7 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
                 "periods": dg.MetadataValue.json({k: str(p) for k, p in parts.periods.items()}),
                 **{f"validation_{name}": value for name, value in fitted.validation.items()},
                 "history": dg.MetadataValue.json(fitted.history),
+                "lineage": dg.MetadataValue.json(lineage),
             }
         )
 
@@ -84,9 +98,14 @@ def read_split(
 ) -> Split:
     """The frozen rows, digest verified, cut by the model's time split."""
     frame = pl.read_parquet(artifacts.get_file(manifest["training_set_digest"]))
-    as_of = pl.Series([manifest["as_of"]]).str.to_datetime(time_zone="UTC").item()
+    return cut(model, frame, manifest["as_of"])
+
+
+def cut(model: Declared[ModelSpec], frame: pl.DataFrame, as_of: str) -> Split:
+    """Training rows in parts, by the model's time split; `as_of` is a UTC time without a zone."""
     classifier = LABEL if model.spec.task != "regression" else None
-    return split(frame, model.spec.split, as_of=as_of, label=classifier)
+    end = datetime.fromisoformat(as_of).replace(tzinfo=UTC)
+    return split(frame, model.spec.split, as_of=end, label=classifier)
 
 
 def train(
@@ -98,10 +117,24 @@ def train(
 ) -> "Fitted":
     """Fit the trainer that the spec names, tracked in MLflow; goes on with one that was killed."""
     from mlplat_assets.models.tracking import tracking_logger
-    from mlplat_assets.models.trainers.fitting import fit
 
     tags = {"dagster_run_id": run_id, "team": model.team}
     logger = tracking_logger(settings.tracking_url, model.full_name, run_id[:8], tags)
+    folder = settings.home / "checkpoints" / model.full_name
+    return fit_model(model, inputs, parts, model.spec.hyperparameters, folder, logger)
+
+
+def fit_model(
+    model: Declared[ModelSpec],
+    inputs: ModelInputs,
+    parts: Split,
+    hyperparameters: Mapping[str, Any],
+    folder: Path,
+    logger: "Logger | None" = None,
+) -> "Fitted":
+    """Fit a model to its training rows, as its spec says."""
+    from mlplat_assets.models.trainers.fitting import fit
+
     return fit(
         parts.train,
         parts.validation,
@@ -111,9 +144,9 @@ def train(
         numeric=inputs.numeric,
         categorical=inputs.categorical,
         auxiliary=inputs.auxiliary,
-        hyperparameters=model.spec.hyperparameters,
+        hyperparameters=hyperparameters,
         seed=model.spec.seed,
-        folder=settings.home / "checkpoints" / model.full_name,
+        folder=folder,
         logger=logger,
     )
 
@@ -161,32 +194,6 @@ def _package(
     }
     sources = {e["source"]: artifacts.get_bytes(e["digest"]) for e in manifest["on_demand"]}
     return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card, sources))
-
-
-def _lineage(
-    model: Declared[ModelSpec],
-    manifest: Mapping[str, Any],
-    fitted: "Fitted",
-    context: dg.AssetExecutionContext,
-    settings: Settings,
-) -> dict[str, Any]:
-    return {
-        **code_version(REPOSITORY),
-        **environment_version(),
-        **{name: manifest[name] for name in ("training_set_digest", "lake_snapshot", "as_of")},
-        "partitions": manifest["partitions"],
-        "definitions_digest": manifest["definitions_digest"],
-        "views": manifest["views"],
-        "on_demand": {entry["view"]: entry["digest"] for entry in manifest["on_demand"]},
-        "trainer": model.spec.trainer,
-        "trainer_digest": fitted.trainer_digest,
-        "weights_digest": fitted.weights_digest,
-        "resumptions": fitted.resumptions,
-        "hyperparameters": fitted.hyperparameters,
-        "seed": model.spec.seed,
-        "run_id": context.run.run_id,
-        "author": author(context, settings.actor),
-    }
 
 
 def _docstring(model: Declared[ModelSpec]) -> str:
