@@ -54,12 +54,13 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         manifest = read_manifest(artifacts, latest(context.instance, upstream))
         parts = read_split(model, manifest, artifacts)
         with tempfile.TemporaryDirectory(prefix="mlplat-") as scratch:
-            fitted, tracking = train(
-                model, inputs, parts, manifest, settings, Path(scratch) / "fit", context.run.run_id
-            )
+            fitted, tracking = train(model, inputs, parts, manifest, settings, context.run.run_id)
             lineage = training_lineage(
                 model, manifest, fitted.hyperparameters, artifacts, settings
             ) | {
+                "trainer_digest": fitted.trainer_digest,
+                "weights_digest": fitted.weights_digest,
+                "resumptions": fitted.resumptions,
                 "run_ids": {"training_set": manifest["run_id"], "candidate": context.run.run_id},
                 "author": author(context, settings.actor),
                 "duration_seconds": round(time.monotonic() - started, 1),
@@ -74,6 +75,8 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
                 "manifest_digest": latest(context.instance, upstream)["manifest_digest"],
                 "author": lineage["author"],
                 "epochs": fitted.epochs,
+                "weights_digest": fitted.weights_digest,
+                "resumptions": fitted.resumptions,
                 "training_seconds": lineage["duration_seconds"],
                 "periods": dg.MetadataValue.json({k: str(p) for k, p in parts.periods.items()}),
                 **{f"validation_{name}": value for name, value in fitted.validation.items()},
@@ -113,13 +116,16 @@ def train(
     parts: Split,
     manifest: Mapping[str, Any],
     settings: Settings,
-    folder: Path,
     run_id: str,
 ) -> "tuple[Fitted, TrackedRun]":
-    """Fit the trainer that the spec names; the run in MLflow that holds how it went."""
+    """Fit the trainer that the spec names; the run in MLflow that holds how it went.
+
+    It goes on with a training that was killed.
+    """
     from mlplat_assets.models.history_plot import history_plot
     from mlplat_assets.models.tracking import tracked
 
+    folder = settings.home / "checkpoints" / model.full_name
     subject = training_subject(model, manifest, settings, run_id)
     with tracked(settings.tracking_url, subject) as run:
         run.learns_from(training_data(manifest, parts.train))
