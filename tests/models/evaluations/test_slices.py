@@ -66,7 +66,7 @@ def test_a_slice_is_measured_on_its_rows_alone() -> None:
     )  # fmt: skip
     assert [each["value"] for each in found] == ["EWR", "JFK", "LGA"]
     for each in found:
-        mask = (each["value"] == ORIGIN).to_numpy()
+        mask = ORIGIN.is_in([each["value"]]).to_numpy()
         assert each["rows"] == mask.sum()
         expected = score("binary", TRUTH[mask], PROBABILITY[mask])["auc"]
         assert each["metrics"]["candidate"]["estimate"] == pytest.approx(expected)
