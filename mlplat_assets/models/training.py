@@ -4,6 +4,7 @@ import json
 import tempfile
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,16 @@ from mlplat_assets.automation import follow
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.models.accounts import accounted
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
-from mlplat_assets.models.provenance import code_version, environment_version
+from mlplat_assets.models.lineage import training_lineage
 from mlplat_assets.models.splits import Split, split
+from mlplat_assets.models.tracked_run import TrackedRun
+from mlplat_assets.models.training_run import training_data, training_subject
 from mlplat_assets.models.training_sets import LABEL
 from resources.artifacts import ArtifactStore
-from resources.settings import REPOSITORY, Settings
+from resources.settings import Settings
 
 if TYPE_CHECKING:
     from mlplat_assets.models.trainers.fitting import Fitted
@@ -40,6 +44,7 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         kinds={"pytorch", "onnx"},
         automation_condition=follow(),
     )
+    @accounted(model, "candidates")
     def trained(
         context: dg.AssetExecutionContext,
         artifacts: dg.ResourceParam[ArtifactStore],
@@ -49,11 +54,17 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         manifest = read_manifest(artifacts, latest(context.instance, upstream))
         parts = read_split(model, manifest, artifacts)
         with tempfile.TemporaryDirectory(prefix="mlplat-") as scratch:
-            fitted = train(
-                model, inputs, parts, settings, Path(scratch) / "fit", context.run.run_id
-            )
-            lineage = _lineage(model, manifest, fitted, context, settings)
-            lineage["duration_seconds"] = round(time.monotonic() - started, 1)
+            fitted, tracking = train(model, inputs, parts, manifest, settings, context.run.run_id)
+            lineage = training_lineage(
+                model, manifest, fitted.hyperparameters, artifacts, settings
+            ) | {
+                "trainer_digest": fitted.trainer_digest,
+                "weights_digest": fitted.weights_digest,
+                "resumptions": fitted.resumptions,
+                "run_ids": {"training_set": manifest["run_id"], "candidate": context.run.run_id},
+                "author": author(context, settings.actor),
+                "duration_seconds": round(time.monotonic() - started, 1),
+            }
             digest = _package(
                 model, inputs, manifest, parts, fitted, lineage, artifacts, Path(scratch)
             )
@@ -64,10 +75,15 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
                 "manifest_digest": latest(context.instance, upstream)["manifest_digest"],
                 "author": lineage["author"],
                 "epochs": fitted.epochs,
+                "weights_digest": fitted.weights_digest,
+                "resumptions": fitted.resumptions,
                 "training_seconds": lineage["duration_seconds"],
                 "periods": dg.MetadataValue.json({k: str(p) for k, p in parts.periods.items()}),
                 **{f"validation_{name}": value for name, value in fitted.validation.items()},
                 "history": dg.MetadataValue.json(fitted.history),
+                "lineage": dg.MetadataValue.json(lineage),
+                "mlflow_run_id": tracking.run_id,
+                "mlflow_run": dg.MetadataValue.url(tracking.link(settings.tracking_ui)),
             }
         )
 
@@ -84,25 +100,54 @@ def read_split(
 ) -> Split:
     """The frozen rows, digest verified, cut by the model's time split."""
     frame = pl.read_parquet(artifacts.get_file(manifest["training_set_digest"]))
-    as_of = pl.Series([manifest["as_of"]]).str.to_datetime(time_zone="UTC").item()
+    return cut(model, frame, manifest["as_of"])
+
+
+def cut(model: Declared[ModelSpec], frame: pl.DataFrame, as_of: str) -> Split:
+    """Training rows in parts, by the model's time split; `as_of` is a UTC time without a zone."""
     classifier = LABEL if model.spec.task != "regression" else None
-    return split(frame, model.spec.split, as_of=as_of, label=classifier)
+    end = datetime.fromisoformat(as_of).replace(tzinfo=UTC)
+    return split(frame, model.spec.split, as_of=end, label=classifier)
 
 
 def train(
     model: Declared[ModelSpec],
     inputs: ModelInputs,
     parts: Split,
+    manifest: Mapping[str, Any],
     settings: Settings,
-    folder: Path,
     run_id: str,
-) -> "Fitted":
-    """Fit the trainer that the spec names, tracked in MLflow."""
-    from mlplat_assets.models.tracking import tracking_logger
-    from mlplat_assets.models.trainers.fitting import fit
+) -> "tuple[Fitted, TrackedRun]":
+    """Fit the trainer that the spec names; the run in MLflow that holds how it went.
 
-    tags = {"dagster_run_id": run_id, "team": model.team}
-    logger = tracking_logger(settings.tracking_url, model.full_name, run_id[:8], tags)
+    It goes on with a training that was killed.
+    """
+    from mlplat_assets.models.history_plot import history_plot
+    from mlplat_assets.models.tracking import tracked
+
+    folder = settings.home / "checkpoints" / model.full_name
+    subject = training_subject(model, manifest, settings, run_id)
+    with tracked(settings.tracking_url, subject) as run:
+        run.learns_from(training_data(manifest, parts.train))
+        fitted = fit_model(model, inputs, parts, model.spec.hyperparameters, folder, run)
+        found = {f"validation_{name}": value for name, value in fitted.validation.items()}
+        run.metrics(found, step=fitted.epochs)
+        run.picture("history", history_plot(fitted.history, title=model.full_name))
+    return fitted, run
+
+
+def fit_model(
+    model: Declared[ModelSpec],
+    inputs: ModelInputs,
+    parts: Split,
+    hyperparameters: Mapping[str, Any],
+    folder: Path,
+    run: TrackedRun | None = None,
+) -> "Fitted":
+    """Fit a model to its training rows, as its spec says; a run is told how it goes."""
+    from mlplat_assets.models.trainers.fitting import fit
+    from mlplat_assets.models.trainers.tracked import RunLogger, StepCurve
+
     return fit(
         parts.train,
         parts.validation,
@@ -112,10 +157,11 @@ def train(
         numeric=inputs.numeric,
         categorical=inputs.categorical,
         auxiliary=inputs.auxiliary,
-        hyperparameters=model.spec.hyperparameters,
+        hyperparameters=hyperparameters,
         seed=model.spec.seed,
         folder=folder,
-        logger=logger,
+        logger=RunLogger(run) if run else None,
+        callbacks=[StepCurve()] if run else [],
     )
 
 
@@ -162,29 +208,6 @@ def _package(
     }
     sources = {e["source"]: artifacts.get_bytes(e["digest"]) for e in manifest["on_demand"]}
     return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card, sources))
-
-
-def _lineage(
-    model: Declared[ModelSpec],
-    manifest: Mapping[str, Any],
-    fitted: "Fitted",
-    context: dg.AssetExecutionContext,
-    settings: Settings,
-) -> dict[str, Any]:
-    return {
-        **code_version(REPOSITORY),
-        **environment_version(),
-        **{name: manifest[name] for name in ("training_set_digest", "lake_snapshot", "as_of")},
-        "partitions": manifest["partitions"],
-        "definitions_digest": manifest["definitions_digest"],
-        "views": manifest["views"],
-        "on_demand": {entry["view"]: entry["digest"] for entry in manifest["on_demand"]},
-        "trainer": model.spec.trainer,
-        "hyperparameters": fitted.hyperparameters,
-        "seed": model.spec.seed,
-        "run_id": context.run.run_id,
-        "author": author(context, settings.actor),
-    }
 
 
 def _docstring(model: Declared[ModelSpec]) -> str:
