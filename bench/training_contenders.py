@@ -88,7 +88,7 @@ def histgb(train: Encoded, validation: Encoded, test: Encoded, seed: int) -> "Ma
 
 
 def logistic(train: Encoded, validation: Encoded, test: Encoded, seed: int) -> "Matrix":
-    """Probabilities of the test rows; missing numbers are medians and a flag, categories one-hot."""
+    """Probabilities of the test rows; a missing number is the median and a flag."""
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
