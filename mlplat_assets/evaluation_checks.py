@@ -30,7 +30,9 @@ def _columns(
 ) -> dict[str, DType]:
     """Name and type of every column of the holdout that a slice may name."""
     described: dict[str, DType] = {field.name: field.dtype for field in label.table.spec.columns}
-    found = {name: described[name] for name in label.table.spec.entities if name in described}
+    found: dict[str, DType] = {
+        name: described[name] for name in label.table.spec.entities if name in described
+    }
     found |= {field.name: field.dtype for field in spec.context}
     return found | {feature.column: feature.feature.dtype for feature in features}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytorch_lightning as lightning
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from safetensors.torch import save
 from torch import nn
@@ -89,6 +90,7 @@ def fit(
     folder: Path,
     auxiliary: Sequence[str] = (),
     logger: Logger | None = None,
+    callbacks: Sequence[Callback] = (),
     progress: bool = False,
     save_seconds: float = SECONDS,
 ) -> Fitted:
@@ -130,7 +132,8 @@ def fit(
         batches = Batches(rows, settings.batch_size, seed)
         kept = BestEpoch()
         saved = Resumable(folder / training_key((rows, held), **recipe), batches, save_seconds)
-        loop = quiet_trainer(settings, [FiniteLoss(), kept, saved], folder, logger, progress)
+        hooks = [kept, FiniteLoss(), *callbacks, saved]
+        loop = quiet_trainer(settings, hooks, folder, logger, progress)
         with naming_a_batch_size(settings.batch_size, len(train), accelerator()):
             optimise(module, loop, batches, held, saved.checkpoint)
             keep_best(module, kept)

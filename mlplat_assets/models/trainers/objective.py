@@ -52,7 +52,7 @@ class Objective(nn.Module):
         self.register_buffer("spread", torch.tensor(spread, dtype=torch.float32))
 
     def learnt(self, raw: Tensor, target: Tensor) -> Tensor:
-        """What training minimises: squared error of the standardised label, or weighted log loss."""
+        """What training minimises: squared error of the standard label, or weighted log loss."""
         if self.task == "regression":
             return functional.mse_loss(raw[:, 0], (target - self.offset) / self.spread)
         losses = self._log_losses(raw, target)
