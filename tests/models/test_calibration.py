@@ -108,7 +108,7 @@ def test_certain_predictions_stay_finite_and_in_order() -> None:
 
 
 def test_one_class_calibrates_nothing_and_says_what_to_do() -> None:
-    with pytest.raises(ValueError, match="earlier 5 validation rows .*validation_days, or set"):
+    with pytest.raises(ValueError, match=r"earlier 5 validation rows .*validation_days, or set"):
         calibrated(Given(), "temperature", [0.0] * 5 + [1.0] * 5, [0.3] * 10)
 
 
