@@ -34,7 +34,8 @@ def _columns(
         name: described[name] for name in label.table.spec.entities if name in described
     }
     found |= {field.name: field.dtype for field in spec.context}
-    return found | {feature.column: feature.feature.dtype for feature in features}
+    found |= {feature.column: feature.feature.dtype for feature in features}
+    return found
 
 
 def _problems(spec: ModelSpec, columns: dict[str, DType]) -> Iterable[Problem]:

@@ -27,6 +27,8 @@ from resources.artifacts import ArtifactStore
 from resources.settings import Settings
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from mlplat_assets.models.trainers.fitting import Fitted
 
 
@@ -191,7 +193,7 @@ def _package(
         "profile": reference_profile(
             parts.train.select(columns),
             parts.train["event_timestamp"].dt.date(),
-            bare.predict(input_columns(parts.train, fitted.preprocessing)),
+            decided(bare.predict(input_columns(parts.train, fitted.preprocessing))),
             quantile=model.spec.drift.quantile,
         ),
         "lineage": lineage,
@@ -208,6 +210,11 @@ def _package(
     }
     sources = {e["source"]: artifacts.get_bytes(e["digest"]) for e in manifest["on_demand"]}
     return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card, sources))
+
+
+def decided(predictions: "NDArray") -> "NDArray":
+    """One number a row [n], as the journal holds it: of classes, the most probable one's."""
+    return predictions.max(axis=1) if predictions.ndim > 1 else predictions
 
 
 def _docstring(model: Declared[ModelSpec]) -> str:

@@ -103,9 +103,7 @@ def problem(target: Sequence[float], task: Task = "binary", classes: int = 0) ->
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-def test_every_task_learns_waves_and_is_served_the_same_by_onnx(
-    task: Task, tmp_path: Path
-) -> None:
+def test_every_task_learns_waves_and_is_served_the_same_by_onnx(task: Task, tmp_path: Path) -> None:
     fitted = trained(tmp_path, task, auxiliary=["minutes"], epochs=10)
     truth, found = served(fitted, task)
     metric, least = {
