@@ -27,6 +27,8 @@ from resources.artifacts import ArtifactStore
 from resources.settings import Settings
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from mlplat_assets.models.trainers.fitting import Fitted
 
 
@@ -118,10 +120,7 @@ def train(
     settings: Settings,
     run_id: str,
 ) -> "tuple[Fitted, TrackedRun]":
-    """Fit the trainer that the spec names; the run in MLflow that holds how it went.
-
-    It goes on with a training that was killed.
-    """
+    """Fit the trainer that the spec names, or go on where a killed one was; its run in MLflow."""
     from mlplat_assets.models.history_plot import history_plot
     from mlplat_assets.models.tracking import tracked
 
@@ -158,6 +157,7 @@ def fit_model(
         categorical=inputs.categorical,
         auxiliary=inputs.auxiliary,
         hyperparameters=hyperparameters,
+        calibration=model.spec.calibration,
         seed=model.spec.seed,
         folder=folder,
         logger=RunLogger(run) if run else None,
@@ -188,10 +188,12 @@ def _package(
         "task": model.spec.task,
         **serving_schema(model, inputs),
         "on_demand": manifest["on_demand"],
+        "classes": list(fitted.classes),
+        "calibration": fitted.calibration,
         "profile": reference_profile(
             parts.train.select(columns),
             parts.train["event_timestamp"].dt.date(),
-            bare.predict(input_columns(parts.train, fitted.preprocessing)),
+            decided(bare.predict(input_columns(parts.train, fitted.preprocessing))),
             quantile=model.spec.drift.quantile,
         ),
         "lineage": lineage,
@@ -208,6 +210,11 @@ def _package(
     }
     sources = {e["source"]: artifacts.get_bytes(e["digest"]) for e in manifest["on_demand"]}
     return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card, sources))
+
+
+def decided(predictions: "NDArray") -> "NDArray":
+    """One number a row [n], as the journal holds it: of classes, the most probable one's."""
+    return predictions.max(axis=1) if predictions.ndim > 1 else predictions
 
 
 def _docstring(model: Declared[ModelSpec]) -> str:
