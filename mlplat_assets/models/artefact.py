@@ -85,13 +85,10 @@ def write_artefact(
         ValueError: The card holds NaN or infinity.
         FileExistsError: The folder already holds something else's files.
     """
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; an artefact is written into a new folder")
-    state = {name: value.contiguous() for name, value in fitted.module.state_dict().items()}
-    save_file(state, folder / WEIGHTS)
+    (folder / WEIGHTS).write_bytes(fitted.weights)
     inputs = fitted.preprocessing
     columns = len(inputs["numeric"]), len(inputs["categorical"])
     export_graph(fitted.module, *columns, path=folder / GRAPH)

@@ -17,6 +17,7 @@ from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
 from mlplat_assets.models.provenance import code_version, environment_version
+from mlplat_assets.models.search.result import newest_search, with_best
 from mlplat_assets.models.splits import Split, split
 from mlplat_assets.models.tracked_run import TrackedRun
 from mlplat_assets.models.training_run import training_data, training_subject
@@ -32,11 +33,12 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
     """A model trained on the newest training set, not yet evaluated."""
     inputs = model_inputs(model, catalogue)
     upstream = key("training_sets", model.team, model.name)
+    searched = [key("searches", model.team, model.name)] if model.spec.search else []
 
     @dg.asset(
         key=key("candidates", model.team, model.name),
         description=f"A trained network with its card. {_docstring(model)}",
-        deps=[upstream],
+        deps=[upstream, *searched],
         group_name=group("candidates", model.team),
         owners=[catalogue.owner(model)],
         kinds={"pytorch", "onnx"},
@@ -51,10 +53,12 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         manifest = read_manifest(artifacts, latest(context.instance, upstream))
         parts = read_split(model, manifest, artifacts)
         with tempfile.TemporaryDirectory(prefix="mlplat-") as scratch:
-            fitted, tracking = train(
-                model, inputs, parts, manifest, settings, Path(scratch) / "fit", context.run.run_id
-            )
+            best = newest_search(context.instance, model)
+            tried = with_best(model, best)
+            fitted, tracking = train(tried, inputs, parts, manifest, settings, context.run.run_id)
             lineage = _lineage(model, manifest, fitted, context, settings)
+            lineage["search"] = best
+            lineage["mlflow_run_id"] = tracking.run_id
             lineage["duration_seconds"] = round(time.monotonic() - started, 1)
             digest = _package(
                 model, inputs, manifest, parts, fitted, lineage, artifacts, Path(scratch)
@@ -66,6 +70,8 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
                 "manifest_digest": latest(context.instance, upstream)["manifest_digest"],
                 "author": lineage["author"],
                 "epochs": fitted.epochs,
+                "weights_digest": fitted.weights_digest,
+                "resumptions": fitted.resumptions,
                 "training_seconds": lineage["duration_seconds"],
                 "periods": dg.MetadataValue.json({k: str(p) for k, p in parts.periods.items()}),
                 **{f"validation_{name}": value for name, value in fitted.validation.items()},
@@ -99,10 +105,13 @@ def train(
     parts: Split,
     manifest: Mapping[str, Any],
     settings: Settings,
-    folder: Path,
     run_id: str,
 ) -> "tuple[Fitted, TrackedRun]":
-    """Fit the trainer that the spec names; the run in MLflow that holds how it went."""
+    """Fit the trainer that the spec names; goes on with a training that was killed.
+
+    Returns:
+        What was fitted, and the run in MLflow that holds how it went.
+    """
     from mlplat_assets.models.history_plot import history_plot
     from mlplat_assets.models.tracking import tracked
     from mlplat_assets.models.trainers.fitting import fit
@@ -122,7 +131,7 @@ def train(
             auxiliary=inputs.auxiliary,
             hyperparameters=model.spec.hyperparameters,
             seed=model.spec.seed,
-            folder=folder,
+            folder=settings.home / "checkpoints" / model.full_name,
             logger=RunLogger(run),
             callbacks=[StepCurve()],
         )
@@ -193,6 +202,9 @@ def _lineage(
         "views": manifest["views"],
         "on_demand": {entry["view"]: entry["digest"] for entry in manifest["on_demand"]},
         "trainer": model.spec.trainer,
+        "trainer_digest": fitted.trainer_digest,
+        "weights_digest": fitted.weights_digest,
+        "resumptions": fitted.resumptions,
         "hyperparameters": fitted.hyperparameters,
         "seed": model.spec.seed,
         "run_id": context.run.run_id,
