@@ -1,5 +1,6 @@
 """`mlplat models ...`: thin commands, each importing what it needs when it runs."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,6 +49,25 @@ def models_show(
         show_model(from_environment(), console(), model)
     else:
         show_version(from_environment(), console(), model, version)
+
+
+@models_app.command("card")
+def models_card(
+    model: Model,
+    version: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="[VERSION]", parser=_version, help="Default: the champion.", show_default=False
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it as a page with its plots.")
+    ] = None,
+) -> None:
+    """The model card: use, data, metrics, slices, fairness, gates, limits, approvals."""
+    from mlplat_assets.commands.model_card import show_card
+
+    show_card(from_environment(), console(), model, version, html)
 
 
 @models_app.command("promote")

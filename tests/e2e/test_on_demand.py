@@ -18,7 +18,7 @@ from mlplat_assets.demo.plan import Days
 from mlplat_assets.demo.replay import Arrivals, requests
 from mlplat_assets.discovery import PACKAGE, Catalogue
 from mlplat_assets.features.transform import DBT_PROJECT
-from mlplat_assets.models.evaluation import predict_rows
+from mlplat_assets.models.evaluations.served import load
 from mlplat_assets.monitoring.explanation import explain
 from mlplat_assets.monitoring.predictions import ingest
 from resources.digests import digest_of_file
