@@ -140,9 +140,24 @@ class Serving:
 
     `on_missing` says what to do when the online store has no row for an entity (status
     NOT_FOUND): `predict` with the value missing, or `refuse` the request.
+    `variant` is the form that answers, one of the model's `variants` or `fp32`. One that was
+    refused when the candidate was packaged does not: the candidate is evaluated and serves as fp32.
     """
 
     on_missing: Literal["predict", "refuse"] = "predict"
+    variant: Literal["fp32", "int8"] = "fp32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A cheaper form of the network, kept if the primary metric surely loses no more than this.
+
+    `int8` holds the weights of matrix products in 8 bits. `tolerance` is in the metric's unit, on
+    the validation rows, and holds against the worse end of the loss's 95% interval.
+    """
+
+    name: Literal["int8"]
+    tolerance: float = 0.002
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +191,7 @@ class Search:
 
     `space` gives the range of each; those of `ModelSpec.hyperparameters` that it does not name
     stay. `trials` is how many are tried. `metric` is measured on the validation rows, never on
-    the holdout; None is the first of the task's. `pruner` gives up trials that fall behind.
+    the holdout; None is the first gate's. `pruner` gives up trials that fall behind.
     """
 
     space: Mapping[str, Uniform | IntRange | Choice]
@@ -217,6 +232,7 @@ class ModelSpec:
     budget: Budget = Budget()
     drift: DriftPolicy = DriftPolicy()
     retrain: Retrain = Retrain()
+    variants: tuple[Variant, ...] = ()
     serving: Serving = Serving()
     seed: int = 20130101
     owner: str | None = None

@@ -154,9 +154,17 @@ def _package(
     """Write the artefact: first without a card, to profile what it predicts, then with it."""
     from bentos.model_server.predictor import Predictor
     from mlplat_assets.models.artefact import input_columns, write_artefact
+    from mlplat_assets.models.variants import build_variants, measured_rows
     from mlplat_assets.monitoring.profile import reference_profile
 
-    bare = Predictor.load(write_artefact(scratch / "bare", fitted, {}), threads=2)
+    folder = write_artefact(scratch / "bare", fitted, {})
+    reports = build_variants(
+        folder, model.spec, measured_rows(fitted, parts.validation, model.spec.task)
+    )
+    usable = [report for report in reports if report.usable]
+    wanted = model.spec.serving.variant
+    served = wanted if wanted in [report.name for report in usable] else "fp32"
+    bare = Predictor.load(folder, threads=2, variant=served)
     columns = [*inputs.numeric, *inputs.categorical]
     card = {
         "format": 1,
@@ -170,6 +178,8 @@ def _package(
             bare.predict(input_columns(parts.train, fitted.preprocessing)),
             quantile=model.spec.drift.quantile,
         ),
+        "variant": served,
+        "variants": [report.json() for report in reports],
         "lineage": lineage,
         "training": {
             "rows": {
@@ -183,6 +193,7 @@ def _package(
         },
     }
     sources = {e["source"]: artifacts.get_bytes(e["digest"]) for e in manifest["on_demand"]}
+    sources |= {report.file: (folder / report.file).read_bytes() for report in usable[1:]}
     return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card, sources))
 
 

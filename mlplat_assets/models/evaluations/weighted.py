@@ -34,9 +34,7 @@ def resampled(
     import numpy as np
 
     makers = {"binary": binary, "multiclass": multiclass, "regression": regression}
-    weigh = {
-        name: makers[task](truth, given, units, wanted) for name, given in predictions.items()
-    }
+    weigh = {name: makers[task](truth, given, units, wanted) for name, given in predictions.items()}
     blocks = [
         {name: each(weights) for name, each in weigh.items()} for weights in units.resamples(seed)
     ]

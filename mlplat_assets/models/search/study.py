@@ -43,9 +43,9 @@ def space_digest(spec: ModelSpec) -> str:
 
 
 def metric_of(spec: ModelSpec) -> str:
-    """The metric that a search improves: the declared one, else the first of the task's."""
+    """The metric that a search improves: the declared one, else the first gate's."""
     declared = spec.search.metric if spec.search else None
-    return declared or next(iter(METRICS[spec.task]))
+    return declared or spec.gates[0].metric
 
 
 def study_name(model: Declared[ModelSpec], training_set_digest: str) -> str:

@@ -23,7 +23,9 @@ from mlplat_assets.models.evaluations.card_pages import (
 )
 
 PNG = b"\x89PNG\r\n\x1a\nnot much of a picture"
-HOSTILE = '<script>alert("x")</script> | ![a](http://evil) [b](javascript:x) `c` *d* <!-- approvals -->'
+HOSTILE = (
+    '<script>alert("x")</script> | ![a](http://evil) [b](javascript:x) `c` *d* <!-- approvals -->'
+)
 
 
 class Seen(HTMLParser):
@@ -100,7 +102,9 @@ def test_any_line_of_text_survives_markdown(text: str) -> None:
     assert f"x {line}".strip() in rendered(found)
 
 
-@pytest.mark.parametrize("line", ["# not a heading", "- no list", "1. no list", "+ no", "= no", "---"])
+@pytest.mark.parametrize(
+    "line", ["# not a heading", "- no list", "1. no list", "+ no", "= no", "---"]
+)
 def test_a_line_that_looks_like_a_block_is_a_line(line: str) -> None:
     found = markdown(Document(title="t", sections={"s": [line]}))
     assert line in rendered(found)

@@ -136,9 +136,7 @@ def test_a_footprint_is_measured_of_one_row_of_many_and_of_the_files(on_demand: 
 
 
 def test_a_budget_holds_p99_and_size_and_nothing_that_is_not_declared() -> None:
-    found = Footprint(
-        latency_p50_ms=1.0, latency_p99_ms=5.0, rows_per_second=1e5, megabytes=2.0
-    )
+    found = Footprint(latency_p50_ms=1.0, latency_p99_ms=5.0, rows_per_second=1e5, megabytes=2.0)
     assert judge_budget(Budget(), found) == []
     fits = judge_budget(Budget(latency_ms=5.0, megabytes=2.0), found)
     assert [each["verdict"] for each in fits] == [Verdict.PASS, Verdict.PASS]

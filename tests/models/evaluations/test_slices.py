@@ -23,7 +23,9 @@ ORIGIN = pl.Series("origin", ["EWR", "JFK", "LGA"])[(GENERATOR.random(SIZE) * 3)
 @given(st.lists(st.sampled_from(["a", "b", None]), min_size=1, max_size=30))
 def test_every_row_is_in_one_slice_by_value(values: list[str | None]) -> None:
     parts = dict(parts_of(Slice(column="x"), pl.Series("x", values, dtype=pl.String)))
-    assert np.sum([part.to_numpy() for part in parts.values()], axis=0).tolist() == [1] * len(values)
+    assert np.sum([part.to_numpy() for part in parts.values()], axis=0).tolist() == [1] * len(
+        values
+    )
     for name, part in parts.items():
         expected = [value == (None if name == "missing" else name) for value in values]
         assert part.to_list() == expected
@@ -33,9 +35,7 @@ def test_every_row_is_in_one_slice_by_value(values: list[str | None]) -> None:
     st.lists(st.one_of(st.none(), st.floats(allow_infinity=True)), min_size=1, max_size=30),
     st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=4, unique=True),
 )
-def test_every_row_is_in_one_slice_by_edges(
-    values: list[float | None], edges: list[float]
-) -> None:
+def test_every_row_is_in_one_slice_by_edges(values: list[float | None], edges: list[float]) -> None:
     ends = sorted(edges)
     wanted = Slice(column="x", edges=tuple(ends))
     parts = list(parts_of(wanted, pl.Series("x", values, dtype=pl.Float64)))
@@ -109,9 +109,7 @@ def test_too_small_and_one_sided_slices_are_told_and_never_judged() -> None:
     wanted = Slice(column="x", margin=0.0)
     found = {
         each["value"]: each
-        for each in judge_slices(
-            wanted, "binary", "auc", column, truth, given, rows(1099), seed=1
-        )
+        for each in judge_slices(wanted, "binary", "auc", column, truth, given, rows(1099), seed=1)
     }
     assert found["small"]["reason"] == "199 rows, fewer than 200: too small to judge"
     assert "all 300 rows have label 0" in found["one"]["reason"]

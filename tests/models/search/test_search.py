@@ -265,7 +265,7 @@ def test_a_declared_space_is_optunas() -> None:
     )
     assert repr(found["a"]) == "FloatDistribution(high=1.0, log=True, low=0.1, step=None)"
     assert repr(found["b"]) == "CategoricalDistribution(choices=('x', 2))"
-    assert metric_of(replace(searching(), task="regression")) == "r2"
+    assert metric_of(searching()) == searching().gates[0].metric
     assert Search(space={}).trials == 20
 
 
