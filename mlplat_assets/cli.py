@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from mlplat_assets.commands.feature_commands import features_app
+from mlplat_assets.commands.lineage_commands import lineage_app, model_lineage_app
 from mlplat_assets.commands.model_commands import Model, models_app
 from mlplat_assets.commands.output import HELP, console, fail
 from resources.registry.errors import RegistryError
@@ -39,7 +40,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=HELP,
 )
-app.add_typer(models_app, name="models", help="Versions: list, show, promote, roll back, audit.")
+models_app.add_typer(model_lineage_app)
+app.add_typer(lineage_app)
+app.add_typer(
+    models_app,
+    name="models",
+    help="Versions: list, show, diff, reproduce, promote, roll back, audit.",
+)
 app.add_typer(
     features_app,
     name="features",

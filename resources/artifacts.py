@@ -77,9 +77,13 @@ class ArtifactStore:
             self._blobs.put(path / name, f"sha256:{digest}")
         return self.put_bytes(canonical_json(files))
 
+    def files(self, digest: str) -> dict[str, str]:
+        """The relative name and SHA-256 hex of each file of a stored folder."""
+        return _manifest(self.get_bytes(digest), digest)
+
     def get_folder(self, digest: str) -> Path:
         """A local read-only copy of the folder, every file of it verified."""
-        manifest = _manifest(self.get_bytes(digest), digest)
+        manifest = self.files(digest)
         path = self._cache / "folders" / hex_of(digest)
         if path.is_dir() and files_of(path) == manifest:
             return path

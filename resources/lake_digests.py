@@ -45,6 +45,15 @@ def day_digests(table: str, columns: Sequence[str], *, known: str) -> str:
         from current left join known using (day) order by 1"""
 
 
+def digests_between(table: str, columns: Sequence[str]) -> str:
+    """SQL with day, digest and row count of those days of a window that have rows.
+
+    Its two parameters are the window's first and last day.
+    """
+    content = _content(table, columns, "partition_day between $1::date and $2::date")
+    return f"select day, {_digest(columns)} as digest, n from ({content}) order by day"
+
+
 def days_in_digests(table: str, columns: Sequence[str]) -> str:
     """SQL with the day and digest of those days of a list, its one parameter, that have rows."""
     content = _content(table, columns, "list_contains($1::date[], partition_day)")

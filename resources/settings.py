@@ -8,7 +8,7 @@ import getpass
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -37,7 +37,13 @@ class Settings:
         bentoml_home: Folder of the Bento store (`BENTOML_HOME`).
         dagster_home: Folder that holds `dagster.yaml` (`DAGSTER_HOME`).
         serving_url: Where `mlplat serve` listens (`MLPLAT_SERVING_URL`).
-        actor: Name written to the audit log for what this process does (`MLPLAT_ACTOR`).
+        actor: Name written to the audit log for what this process does (`MLPLAT_ACTOR`), while
+            the registry has no tokens.
+        token: What proves to the registry who acts, None for nobody (`MLPLAT_TOKEN`).
+        cpu_hour_price: Price of an hour of a CPU; None: not declared (`MLPLAT_CPU_HOUR_PRICE`).
+        gpu_hour_price: Price of an hour of a GPU; None: not declared (`MLPLAT_GPU_HOUR_PRICE`).
+        currency: What prices are in, EUR if unset (`MLPLAT_CURRENCY`).
+        image: Container image that this process runs in, for lineage (`MLPLAT_IMAGE`).
     """
 
     home: Path
@@ -57,6 +63,11 @@ class Settings:
     dagster_home: Path
     serving_url: str
     actor: str
+    image: str | None
+    token: str | None = field(repr=False)
+    cpu_hour_price: float | None
+    gpu_hour_price: float | None
+    currency: str
 
     def environment(self) -> dict[str, str]:
         """The same settings as environment variables, telemetry off, for child processes."""
@@ -77,6 +88,11 @@ class Settings:
             "MLPLAT_DAGSTER_STORAGE": str(self.home / "dagster"),
             "MLPLAT_SERVING_URL": self.serving_url,
             "MLPLAT_ACTOR": self.actor,
+            "MLPLAT_TOKEN": self.token or "",
+            "MLPLAT_IMAGE": self.image or "",
+            "MLPLAT_CPU_HOUR_PRICE": _said(self.cpu_hour_price),
+            "MLPLAT_GPU_HOUR_PRICE": _said(self.gpu_hour_price),
+            "MLPLAT_CURRENCY": self.currency,
             "BENTOML_HOME": str(self.bentoml_home),
             "DAGSTER_HOME": str(self.dagster_home),
             "BENTOML_DO_NOT_TRACK": "True",
@@ -112,7 +128,29 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         dagster_home=Path(env.get("DAGSTER_HOME") or REPOSITORY / "resources" / "instance"),
         serving_url=env.get("MLPLAT_SERVING_URL") or "http://127.0.0.1:3000",
         actor=env.get("MLPLAT_ACTOR") or getpass.getuser(),
+        token=env.get("MLPLAT_TOKEN") or None,
+        image=env.get("MLPLAT_IMAGE") or None,
+        cpu_hour_price=_price(env, "MLPLAT_CPU_HOUR_PRICE"),
+        gpu_hour_price=_price(env, "MLPLAT_GPU_HOUR_PRICE"),
+        currency=env.get("MLPLAT_CURRENCY") or "EUR",
     )
+
+
+def _price(env: Mapping[str, str], name: str) -> float | None:
+    text = env.get(name)
+    if not text:
+        return None
+    try:
+        price = float(text)
+    except ValueError:
+        price = math.nan
+    if not 0 <= price < math.inf:
+        raise ValueError(f"{name} is {text!r}: set the price of an hour, like 0.04")
+    return price
+
+
+def _said(price: float | None) -> str:
+    return "" if price is None else str(price)
 
 
 def _seconds(env: Mapping[str, str], name: str, default: float) -> float:

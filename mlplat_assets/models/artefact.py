@@ -39,7 +39,10 @@ def learn_preprocessing(
         raise ValueError("the model has no input column; declare features or context")
     for name in (*numeric, *categorical):
         if name not in train.columns:
-            raise ValueError(f"input column {name!r} is not in the training frame {train.columns}")
+            raise ValueError(
+                f"input column {name!r} is not in the training set {train.columns}; "
+                "materialise it again if the features changed since"
+            )
     for name in numeric:
         kind = train.schema[name]
         if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):

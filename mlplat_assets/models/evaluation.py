@@ -11,6 +11,7 @@ from mlplat_assets.automation import follow
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.models.accounts import accounted
 from mlplat_assets.models.evaluations.card import model_card, store_card
 from mlplat_assets.models.evaluations.card_pages import markdown
 from mlplat_assets.models.evaluations.checks import CHECKS, check_results
@@ -49,6 +50,7 @@ def evaluation(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDef
             for name, text in CHECKS.items()
         ],
     )
+    @accounted(model, "evaluations")
     def evaluated(
         context: dg.AssetExecutionContext,
         artifacts: dg.ResourceParam[ArtifactStore],

@@ -19,6 +19,12 @@ def latest(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, Any]:
     return {name: value.value for name, value in event.asset_materialization.metadata.items()}
 
 
+def run_of(instance: dg.DagsterInstance, key: dg.AssetKey) -> str | None:
+    """The run of the newest materialisation of an asset; None before the first."""
+    event = instance.get_latest_materialization_event(key)
+    return event.run_id if event else None
+
+
 def author(context: dg.AssetExecutionContext, actor: str) -> str:
     """Who made what this run makes: the automation that launched it, else the person."""
     return "automation" if "dagster/from_automation_condition" in context.run.tags else actor

@@ -8,8 +8,11 @@ from mlplat_assets.automation import gated
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.handoff import latest
+from mlplat_assets.models.accounts import spent_in
+from mlplat_assets.models.handoff import latest, run_of
+from mlplat_assets.models.lineage import version_lineage
 from resources.artifacts import ArtifactStore
+from resources.lake import Lake
 from resources.registry.registry import Registry
 
 
@@ -30,15 +33,31 @@ def version(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefini
         context: dg.AssetExecutionContext,
         artifacts: dg.ResourceParam[ArtifactStore],
         registry: dg.ResourceParam[Registry],
+        lake: dg.ResourceParam[Lake],
     ) -> dg.MaterializeResult:
         handed = latest(context.instance, upstream)
-        card = artifacts.get_folder(handed["artifact_digest"]) / "card.json"
+        artefact = artifacts.get_folder(handed["artifact_digest"])
+        lineage = version_lineage(
+            json.loads((artefact / "card.json").read_text())["lineage"],
+            artefact,
+            {"evaluation": run_of(context.instance, upstream), "version": context.run.run_id},
+        )
+        runs = lineage["run_ids"]
+        lineage["cost"] = spent_in(
+            lake,
+            model.full_name,
+            {
+                "training_sets": runs["training_set"],
+                "candidates": runs["candidate"],
+                "evaluations": runs["evaluation"],
+            },
+        )
         made = registry.register(
             model.full_name,
             artifact_digest=handed["artifact_digest"],
             evidence=json.loads(artifacts.get_bytes(handed["evidence_digest"])),
             evidence_digest=handed["evidence_digest"],
-            lineage=json.loads(card.read_text())["lineage"],
+            lineage=lineage,
             approvers=model.spec.approvers,
             author=handed["author"],
             run_id=context.run.run_id,
@@ -54,6 +73,7 @@ def version(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefini
                 "artifact_digest": made.artifact_digest,
                 "evidence_digest": made.evidence_digest,
                 "to_promote": approve,
+                "lineage": dg.MetadataValue.json(made.lineage),
             }
         )
 

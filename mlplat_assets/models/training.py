@@ -4,6 +4,7 @@ import json
 import tempfile
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,17 @@ from mlplat_assets.automation import follow
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.models.accounts import accounted
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
-from mlplat_assets.models.provenance import code_version, environment_version
+from mlplat_assets.models.lineage import training_lineage
 from mlplat_assets.models.search.result import newest_search, with_best
 from mlplat_assets.models.splits import Split, split
 from mlplat_assets.models.tracked_run import TrackedRun
 from mlplat_assets.models.training_run import training_data, training_subject
 from mlplat_assets.models.training_sets import LABEL
 from resources.artifacts import ArtifactStore
-from resources.settings import REPOSITORY, Settings
+from resources.settings import Settings
 
 if TYPE_CHECKING:
     from mlplat_assets.models.trainers.fitting import Fitted
@@ -44,6 +46,7 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         kinds={"pytorch", "onnx"},
         automation_condition=follow(),
     )
+    @accounted(model, "candidates")
     def trained(
         context: dg.AssetExecutionContext,
         artifacts: dg.ResourceParam[ArtifactStore],
@@ -56,10 +59,18 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
             best = newest_search(context.instance, model)
             tried = with_best(model, best)
             fitted, tracking = train(tried, inputs, parts, manifest, settings, context.run.run_id)
-            lineage = _lineage(model, manifest, fitted, context, settings)
-            lineage["search"] = best
-            lineage["mlflow_run_id"] = tracking.run_id
-            lineage["duration_seconds"] = round(time.monotonic() - started, 1)
+            lineage = training_lineage(
+                model, manifest, fitted.hyperparameters, artifacts, settings
+            ) | {
+                "trainer_digest": fitted.trainer_digest,
+                "weights_digest": fitted.weights_digest,
+                "resumptions": fitted.resumptions,
+                "search": best,
+                "mlflow_run_id": tracking.run_id,
+                "run_ids": {"training_set": manifest["run_id"], "candidate": context.run.run_id},
+                "author": author(context, settings.actor),
+                "duration_seconds": round(time.monotonic() - started, 1),
+            }
             digest = _package(
                 model, inputs, manifest, parts, fitted, lineage, artifacts, Path(scratch)
             )
@@ -76,6 +87,7 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
                 "periods": dg.MetadataValue.json({k: str(p) for k, p in parts.periods.items()}),
                 **{f"validation_{name}": value for name, value in fitted.validation.items()},
                 "history": dg.MetadataValue.json(fitted.history),
+                "lineage": dg.MetadataValue.json(lineage),
                 "mlflow_run_id": tracking.run_id,
                 "mlflow_run": dg.MetadataValue.url(tracking.link(settings.tracking_ui)),
             }
@@ -94,9 +106,14 @@ def read_split(
 ) -> Split:
     """The frozen rows, digest verified, cut by the model's time split."""
     frame = pl.read_parquet(artifacts.get_file(manifest["training_set_digest"]))
-    as_of = pl.Series([manifest["as_of"]]).str.to_datetime(time_zone="UTC").item()
+    return cut(model, frame, manifest["as_of"])
+
+
+def cut(model: Declared[ModelSpec], frame: pl.DataFrame, as_of: str) -> Split:
+    """Training rows in parts, by the model's time split; `as_of` is a UTC time without a zone."""
     classifier = LABEL if model.spec.task != "regression" else None
-    return split(frame, model.spec.split, as_of=as_of, label=classifier)
+    end = datetime.fromisoformat(as_of).replace(tzinfo=UTC)
+    return split(frame, model.spec.split, as_of=end, label=classifier)
 
 
 def train(
@@ -107,38 +124,48 @@ def train(
     settings: Settings,
     run_id: str,
 ) -> "tuple[Fitted, TrackedRun]":
-    """Fit the trainer that the spec names; goes on with a training that was killed.
-
-    Returns:
-        What was fitted, and the run in MLflow that holds how it went.
-    """
+    """Fit the trainer that the spec names, or go on where a killed one was; its run in MLflow."""
     from mlplat_assets.models.history_plot import history_plot
     from mlplat_assets.models.tracking import tracked
-    from mlplat_assets.models.trainers.fitting import fit
-    from mlplat_assets.models.trainers.tracked import RunLogger, StepCurve
 
+    folder = settings.home / "checkpoints" / model.full_name
     subject = training_subject(model, manifest, settings, run_id)
     with tracked(settings.tracking_url, subject) as run:
         run.learns_from(training_data(manifest, parts.train))
-        fitted = fit(
-            parts.train,
-            parts.validation,
-            trainer=model.spec.trainer,
-            label=LABEL,
-            task=model.spec.task,
-            numeric=inputs.numeric,
-            categorical=inputs.categorical,
-            auxiliary=inputs.auxiliary,
-            hyperparameters=model.spec.hyperparameters,
-            seed=model.spec.seed,
-            folder=settings.home / "checkpoints" / model.full_name,
-            logger=RunLogger(run),
-            callbacks=[StepCurve()],
-        )
+        fitted = fit_model(model, inputs, parts, model.spec.hyperparameters, folder, run)
         found = {f"validation_{name}": value for name, value in fitted.validation.items()}
         run.metrics(found, step=fitted.epochs)
         run.picture("history", history_plot(fitted.history, title=model.full_name))
     return fitted, run
+
+
+def fit_model(
+    model: Declared[ModelSpec],
+    inputs: ModelInputs,
+    parts: Split,
+    hyperparameters: Mapping[str, Any],
+    folder: Path,
+    run: TrackedRun | None = None,
+) -> "Fitted":
+    """Fit a model to its training rows, as its spec says; a run is told how it goes."""
+    from mlplat_assets.models.trainers.fitting import fit
+    from mlplat_assets.models.trainers.tracked import RunLogger, StepCurve
+
+    return fit(
+        parts.train,
+        parts.validation,
+        trainer=model.spec.trainer,
+        label=LABEL,
+        task=model.spec.task,
+        numeric=inputs.numeric,
+        categorical=inputs.categorical,
+        auxiliary=inputs.auxiliary,
+        hyperparameters=hyperparameters,
+        seed=model.spec.seed,
+        folder=folder,
+        logger=RunLogger(run) if run else None,
+        callbacks=[StepCurve()] if run else [],
+    )
 
 
 def _package(
@@ -158,13 +185,9 @@ def _package(
     from mlplat_assets.monitoring.profile import reference_profile
 
     folder = write_artefact(scratch / "bare", fitted, {})
-    reports = build_variants(
-        folder, model.spec, measured_rows(fitted, parts.validation, model.spec.task)
-    )
-    usable = [report for report in reports if report.usable]
-    wanted = model.spec.serving.variant
-    served = wanted if wanted in [report.name for report in usable] else "fp32"
-    bare = Predictor.load(folder, threads=2, variant=served)
+    rows = measured_rows(fitted, parts.validation, model.spec.task)
+    forms = build_variants(folder, model.spec, rows)
+    bare = Predictor.load(folder, threads=2, variant=forms.served)
     columns = [*inputs.numeric, *inputs.categorical]
     card = {
         "format": 1,
@@ -178,8 +201,7 @@ def _package(
             bare.predict(input_columns(parts.train, fitted.preprocessing)),
             quantile=model.spec.drift.quantile,
         ),
-        "variant": served,
-        "variants": [report.json() for report in reports],
+        **forms.card(),
         "lineage": lineage,
         "training": {
             "rows": {
@@ -193,34 +215,8 @@ def _package(
         },
     }
     sources = {e["source"]: artifacts.get_bytes(e["digest"]) for e in manifest["on_demand"]}
-    sources |= {report.file: (folder / report.file).read_bytes() for report in usable[1:]}
+    sources |= forms.files(folder)
     return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card, sources))
-
-
-def _lineage(
-    model: Declared[ModelSpec],
-    manifest: Mapping[str, Any],
-    fitted: "Fitted",
-    context: dg.AssetExecutionContext,
-    settings: Settings,
-) -> dict[str, Any]:
-    return {
-        **code_version(REPOSITORY),
-        **environment_version(),
-        **{name: manifest[name] for name in ("training_set_digest", "lake_snapshot", "as_of")},
-        "partitions": manifest["partitions"],
-        "definitions_digest": manifest["definitions_digest"],
-        "views": manifest["views"],
-        "on_demand": {entry["view"]: entry["digest"] for entry in manifest["on_demand"]},
-        "trainer": model.spec.trainer,
-        "trainer_digest": fitted.trainer_digest,
-        "weights_digest": fitted.weights_digest,
-        "resumptions": fitted.resumptions,
-        "hyperparameters": fitted.hyperparameters,
-        "seed": model.spec.seed,
-        "run_id": context.run.run_id,
-        "author": author(context, settings.actor),
-    }
 
 
 def _docstring(model: Declared[ModelSpec]) -> str:

@@ -7,7 +7,7 @@ import polars as pl
 
 from mlplat_assets.discovery import Declared
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.provenance import code_version
+from mlplat_assets.models.provenance import code_version, uncommitted_changes
 from mlplat_assets.models.tracked_run import Data
 from mlplat_assets.models.tracking import Subject
 from resources.digests import digest
@@ -39,7 +39,7 @@ def training_subject(
 
 def marks(model: Declared[ModelSpec], manifest: Mapping[str, Any]) -> dict[str, str]:
     """What every run of a model is found by: team, training set, code."""
-    code = code_version(REPOSITORY)
+    code = code_version(REPOSITORY, uncommitted_changes(REPOSITORY))
     found = {"team": model.team, "training_set_digest": manifest["training_set_digest"]}
     if code["code_commit"]:
         # MLflow's own name, by which its UI shows the source.

@@ -1,18 +1,18 @@
 """The asset `training_sets/<team>/<model>`: built, checked for leaks, frozen by content."""
 
-import io
-
 import dagster as dg
 import msgspec
-import pyarrow.parquet as pq
 
 from mlplat_assets.automation import retrain_when
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.features.view_versions import view_digest
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.models.accounts import accounted
+from mlplat_assets.models.data_versions import keep
 from mlplat_assets.models.inputs import model_inputs
-from mlplat_assets.models.training_sets import LABEL, build, definitions_digest
+from mlplat_assets.models.recipe import recipe_of
+from mlplat_assets.models.training_sets import LABEL, build, definitions, parquet_of
 from resources.artifacts import ArtifactStore
 from resources.digests import canonical_json
 from resources.lake import Lake
@@ -49,25 +49,28 @@ def training_set(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsD
             ),
         ],
     )
+    @accounted(model, "training_sets")
     def rows(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         artifacts: dg.ResourceParam[ArtifactStore],
     ) -> dg.MaterializeResult:
         made = build(model, inputs, lake)
-        parquet = io.BytesIO()
-        pq.write_table(made.rows, parquet, compression="zstd")
-        frozen = artifacts.put_bytes(parquet.getvalue())
+        parquet = parquet_of(made.rows)
+        frozen = artifacts.put_bytes(parquet)
         manifest = {
             "model": model.full_name,
             "training_set_digest": frozen,
             "rows": made.rows.num_rows,
             "as_of": made.as_of.isoformat(),
             "lake_snapshot": made.lake_snapshot,
-            "partitions": made.partitions,
-            "definitions_digest": definitions_digest(model, inputs),
+            "partitions": [version.summary() for version in made.data],
+            "partition_versions": keep(artifacts, made.data),
+            "definitions_digest": artifacts.put_bytes(canonical_json(definitions(model, inputs))),
+            "recipe_digest": artifacts.put_bytes(recipe_of(model, inputs).document()),
             "views": {view.full_name: view_digest(view) for view in views},
             "on_demand": msgspec.to_builtins(made.on_demand),
+            "run_id": context.run.run_id,
         }
         for source in made.sources.values():
             artifacts.put_bytes(source)  # kept under the digest that its entry names
@@ -81,8 +84,8 @@ def training_set(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsD
                 "dagster/row_count": made.rows.num_rows,
                 "as_of": made.as_of.isoformat(),
                 "lake_snapshot": made.lake_snapshot,
-                "partitions": dg.MetadataValue.json(made.partitions),
-                "bytes": parquet.tell(),
+                "partitions": dg.MetadataValue.json(manifest["partitions"]),
+                "bytes": len(parquet),
             },
             check_results=[
                 dg.AssetCheckResult(

@@ -1,10 +1,12 @@
 """Training sets: labels joined with what was known at each decision time, frozen by content."""
 
+import io
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from bentos.model_server.card import OnDemandEntry
 from mlplat_assets.discovery import Declared
@@ -13,14 +15,15 @@ from mlplat_assets.features.on_demand import read_functions, with_on_demand
 from mlplat_assets.features.point_in_time import ViewFrame, point_in_time_join
 from mlplat_assets.keys import table
 from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.models.data_versions import TableVersion, table_version
 from mlplat_assets.models.inputs import AUXILIARY, ModelInputs
 from mlplat_assets.references import stored_features
 from mlplat_assets.spec import FeatureView
-from resources.digests import digest
 from resources.lake import VERSIONS, Lake
 
 LABEL = "label"
 UNIT = "unit_id"
+_DAY = "partition_day"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,56 +33,84 @@ class TrainingSet:
     Rows carry `unit_id`, `event_timestamp` (UTC), the entity keys, the context, every input
     column, `label`, `auxiliary__NAME` per auxiliary outcome, and the stored inputs of on-demand
     views, so that those can be computed again;
-    `as_of` is the end (exclusive) of what was known when it was built. `sources` are the files of
-    the `on_demand` entries as they ran, by view.
+    `as_of` is the end (exclusive) of what was known when it was built. `data` is the content of
+    every table that could be read. `sources` are the files of the `on_demand` entries as they ran,
+    by view.
     """
 
     rows: pa.Table
     as_of: datetime
     lake_snapshot: int
-    partitions: list[dict[str, object]]
+    data: list[TableVersion]
     leaks: int
     on_demand: list[OnDemandEntry]
     sources: dict[str, bytes]
 
 
-def build(model: Declared[ModelSpec], inputs: ModelInputs, lake: Lake) -> TrainingSet:
-    """Join the newest labels of a model with its features, from one snapshot of the lake.
+def build(
+    model: Declared[ModelSpec],
+    inputs: ModelInputs,
+    lake: Lake,
+    *,
+    snapshot: int | None = None,
+    as_of: datetime | None = None,
+) -> TrainingSet:
+    """Join the labels of a model with its features, from one snapshot of the lake.
+
+    Args:
+        model: The model.
+        inputs: Its columns.
+        lake: Where labels and features are.
+        snapshot: The snapshot to read (default: the newest).
+        as_of: The end (exclusive) of what is known (default: of the newest day with labels).
 
     Raises:
-        LookupError: No label partition has been materialised.
+        LookupError: No label partition has been materialised, or the snapshot is gone.
         OnDemandFailed: An on-demand view cannot be computed, or not row by row.
     """
-    with lake_at(lake) as at:
+    with lake_at(lake, snapshot) as at:
         label_table = table("labels", inputs.label_table.team, inputs.label_table.name)
-        as_of = _as_of(at, label_table)
+        as_of = as_of or _as_of(at, label_table)
         first = _first_decision(model.spec, as_of)
         labels = _labels(at, model.spec, inputs, label_table, first, as_of)
         span = span_of(labels, "event_timestamp")
         views = [
-            view_frame(at, view, names, span, last_day=as_of.date())
+            view_frame(at, view, names, span, last_day=as_of.date(), also={_DAY: _DAY})
             for view, names in inputs.views().values()
         ]
-        partitions = [
-            _partitions_used(at, name, first - _reach(view), as_of)
+        joined = point_in_time_join(labels, views, full_feature_names=True, provenance=True)
+        data = [
+            table_version(
+                at,
+                name,
+                (first - _reach(view)).date(),
+                as_of.date(),
+                _days_used(joined, view.name if view else LABEL),
+            )
             for name, view in _tables(inputs).items()
         ]
-        joined = point_in_time_join(labels, views, full_feature_names=True, provenance=True)
     rows, leaks = _without_provenance(joined, views)
     functions, sources = read_functions(inputs.features)
     return TrainingSet(
         rows=with_on_demand(rows, functions),
         as_of=as_of,
         lake_snapshot=at.id,
-        partitions=partitions,
+        data=data,
         leaks=leaks,
         on_demand=[function.entry for function in functions],
         sources=sources,
     )
 
 
-def definitions_digest(model: Declared[ModelSpec], inputs: ModelInputs) -> str:
-    """Identifies the definitions behind a training set: the files that declare and compute it.
+def parquet_of(rows: pa.Table) -> bytes:
+    """The rows as they are frozen: equal rows give equal bytes, by one version of the writer."""
+    buffer = io.BytesIO()
+    pq.write_table(rows, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def definitions(model: Declared[ModelSpec], inputs: ModelInputs) -> dict[str, str]:
+    """The text of each file that declares or computes what is behind a training set.
 
     They are named by their paths from the repository's folder, wherever that lies.
     """
@@ -88,7 +119,7 @@ def definitions_digest(model: Declared[ModelSpec], inputs: ModelInputs) -> str:
     sources = files | {file.with_suffix(".sql") for file in files if file.suffix == ".yml"}
     # <repository>/mlplat_assets/<stage>/catalog/<team>/<file>, and as deep below dbt_project.
     named = {file.relative_to(file.parents[4]).as_posix(): file for file in sources}
-    return digest({name: file.read_text() for name, file in named.items()})
+    return {name: file.read_text() for name, file in named.items()}
 
 
 def _as_of(at: LakeSnapshot, label_table: str) -> datetime:
@@ -122,7 +153,7 @@ def _labels(
     columns += [f"{name} as {AUXILIARY}{name}" for name in spec.auxiliary]
     return at.read(
         f"""select {label.unit} as {UNIT}, event_timestamp, {", ".join(columns)},
-                   {inputs.label} as {LABEL}
+                   {inputs.label} as {LABEL}, {_DAY} as {LABEL}__{_DAY}
             from {at.table(label_table)}
             where event_timestamp >= ? and created_timestamp < ? and {inputs.label} is not null
             order by event_timestamp, {label.unit}""",
@@ -145,24 +176,10 @@ def _tables(inputs: ModelInputs) -> dict[str, Declared[FeatureView] | None]:
     return used
 
 
-def _partitions_used(
-    at: LakeSnapshot, name: str, first: datetime, as_of: datetime
-) -> dict[str, object]:
-    """First and last day that could have been read, how many, and a digest over their digests."""
-    found = at.read(
-        f"""select partition_day, arg_max(digest, recorded_at) as digest from {at.table(VERSIONS)}
-            where table_name = ? and partition_day between ?::date and ?::date
-            group by 1 order by 1""",
-        [name, first, as_of],
-    ).to_pydict()
-    days = [day.isoformat() for day in found["partition_day"]]
-    return {
-        "table": name,
-        "first": days[0] if days else None,
-        "last": days[-1] if days else None,
-        "days": len(days),
-        "digest": digest([list(pair) for pair in zip(days, found["digest"], strict=True)]),
-    }
+def _days_used(joined: pa.Table, of: str) -> dict[date, int]:
+    """How many training rows took their value of a view, or their label, from each day of it."""
+    days = pl.Series(joined[f"{of}__{_DAY}"]).drop_nulls().value_counts()
+    return dict(days.rows())
 
 
 def _without_provenance(joined: pa.Table, views: list[ViewFrame]) -> tuple[pa.Table, int]:
@@ -174,5 +191,6 @@ def _without_provenance(joined: pa.Table, views: list[ViewFrame]) -> tuple[pa.Ta
         for view in views
     ]
     leaks = frame.filter(pl.any_horizontal(leaking)).height if leaking else 0
-    used_times = [f"{view.short_name}__event_timestamp" for view in views]
-    return joined.drop_columns(used_times), leaks
+    facts = {f"{view.short_name}__{fact}" for view in views for fact in ("event_timestamp", _DAY)}
+    facts.add(f"{LABEL}__{_DAY}")
+    return joined.drop_columns([name for name in joined.column_names if name in facts]), leaks

@@ -74,6 +74,23 @@ class VariantReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Forms:
+    """All forms of a network that were made, the first of them `fp32`, and which one serves."""
+
+    reports: tuple[VariantReport, ...]
+    served: str
+
+    def card(self) -> dict[str, Any]:
+        """What the card says of them; the predictor reads `variant`."""
+        return {"variant": self.served, "variants": [report.json() for report in self.reports]}
+
+    def files(self, folder: Path) -> dict[str, bytes]:
+        """The files beside `model.onnx` that belong into the artefact, by name."""
+        kept = [report.file for report in self.reports[1:] if report.usable]
+        return {name: (folder / name).read_bytes() for name in kept}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rows:
     """The rows that variants are measured on.
 
@@ -103,10 +120,10 @@ def measured_rows(fitted: "Fitted", frame: pl.DataFrame, task: Task) -> Rows:
     )
 
 
-def build_variants(folder: Path, spec: ModelSpec, rows: Rows) -> list[VariantReport]:
+def build_variants(folder: Path, spec: ModelSpec, rows: Rows) -> Forms:
     """Make the declared forms beside `model.onnx` in an artefact folder, measure and judge them.
 
-    A refused one is removed from the folder.
+    A refused one is removed from the folder, and does not serve though it is declared to.
 
     Raises:
         GraphDiffers: `model.onnx` itself differs from PyTorch.
@@ -120,7 +137,9 @@ def build_variants(folder: Path, spec: ModelSpec, rows: Rows) -> list[VariantRep
         if not report.usable:
             (folder / report.file).unlink()
         reports.append(report)
-    return reports
+    usable = [report.name for report in reports if report.usable]
+    wanted = spec.serving.variant
+    return Forms(reports=tuple(reports), served=wanted if wanted in usable else "fp32")
 
 
 def quantise(source: Path, target: Path) -> None:

@@ -147,8 +147,8 @@ def test_a_champion_is_judged_with_its_own_functions(trained: World) -> None:
     digest = trained.registry.version(NAME, 1).artifact_digest
     rows = trained.training_rows(NAME).head(500)
     later = rows.with_columns(schedule_pressure__scheduled_speed=pl.lit(0.0))
-    expected = predict_rows(trained.artifacts, digest, rows)
-    assert (predict_rows(trained.artifacts, digest, later) == expected).all()
+    champion = load(trained.artifacts, digest, threads=2)
+    assert (champion.predict(later) == champion.predict(rows)).all()
 
 
 def test_served_vectors_equal_the_training_rows(trained: World, tmp_path: Path) -> None:

@@ -179,3 +179,28 @@ class WithOddOptimizer(OwnModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The odd one."""
         return OddOptimizer(self.parameters())
+
+
+class WithNanLoss(OwnModule):
+    """Divides by zero in the fourth batch."""
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """NaN from then on."""
+        loss = self.loss(batch)
+        return loss * (torch.nan if index == 3 else 1.0)
+
+
+class WithNanValidation(OwnModule):
+    """Learns, and cannot be judged."""
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        """Logs infinity."""
+        self.log("validation_loss", self.loss(batch) * torch.inf, batch_size=len(batch.target))
+
+
+class Greedy(OwnModule):
+    """Needs 4 PB for a batch: no allocator has them."""
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """Asks for them."""
+        return self.loss(batch) + torch.empty(10**15).sum()

@@ -7,9 +7,10 @@ import pytest
 from mlplat_assets.discovery import Declared
 from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.inputs import ModelInputs
-from mlplat_assets.models.training_sets import definitions_digest
+from mlplat_assets.models.training_sets import definitions
 from mlplat_assets.references import ModelFeature
 from mlplat_assets.spec import FeatureView, Field, Label
+from resources.digests import digest
 
 MODEL = "mlplat_assets/models/catalog/flights/delays.py"
 VIEW = "mlplat_assets/features/catalog/flights/delays.py"
@@ -43,7 +44,7 @@ def digest_of(repository: Path) -> str:
         categorical=[],
         auxiliary=[],
     )
-    return definitions_digest(declared(model, MODEL), inputs)
+    return digest(definitions(declared(model, MODEL), inputs))
 
 
 @pytest.mark.parametrize("changed", FILES)

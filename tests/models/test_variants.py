@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from bentos.model_server.predictor import ArtifactUnusable, Predictor
-from mlplat_assets.model_spec import Gate, Variant
+from mlplat_assets.discovery import DeclarationError, Declared
+from mlplat_assets.model_spec import Gate, ModelSpec, Serving, Variant
 from mlplat_assets.models.artefact import export_graph
 from mlplat_assets.models.evaluations.intervals import days_of
 from mlplat_assets.models.variants import (
@@ -22,6 +23,7 @@ from mlplat_assets.models.variants import (
     build_variants,
     quantise,
 )
+from mlplat_assets.variant_checks import check_variants
 from resources.digests import digest_of_file
 from tests.models.search.problem import searching
 
@@ -78,7 +80,7 @@ def test_the_exported_graph_is_the_network_and_int8_is_close_small_and_kept(
 ) -> None:
     network = Scorer(width=512, factor=0.05)
     folder = exported(tmp_path / "artefact", network)
-    floats, integers = build_variants(folder, declaring(0.02), rows_of(network))
+    floats, integers = build_variants(folder, declaring(0.02), rows_of(network)).reports
     assert (floats.name, floats.usable) == ("fp32", True)
     assert floats.difference <= 1e-5
     assert floats.batch_difference <= 1e-6
@@ -98,7 +100,7 @@ def test_int8_depends_on_who_shares_the_batch_and_says_so(tmp_path: Path) -> Non
     """Its scale is that of the greatest activation of a batch: no property of 32-bit floats."""
     network = Scorer()
     folder = exported(tmp_path / "artefact", network)
-    _, integers = build_variants(folder, declaring(1.0), rows_of(network))
+    _, integers = build_variants(folder, declaring(1.0), rows_of(network)).reports
     assert integers.batch_difference > 1e-4
 
 
@@ -108,7 +110,7 @@ def test_int8_that_loses_too_much_is_recorded_with_the_reason_and_removed(tmp_pa
     network.layers[0].weight.data[0, 0] = 1000.0  # pyright: ignore
     network.layers[2].weight.data[0, 0] = 0.0  # pyright: ignore
     folder = exported(tmp_path / "artefact", network)
-    _, refused = build_variants(folder, declaring(0.002), rows_of(network))
+    _, refused = build_variants(folder, declaring(0.002), rows_of(network)).reports
     assert not refused.usable
     assert refused.loss[0] > 0.002
     assert refused.reason.startswith("auc loses 0.")
@@ -121,10 +123,10 @@ def test_what_is_not_proven_is_not_kept(tmp_path: Path) -> None:
     network = Scorer()
     folder = exported(tmp_path / "artefact", network)
     rows = rows_of(network)
-    _, probed = build_variants(folder, declaring(1.0), rows)
+    _, probed = build_variants(folder, declaring(1.0), rows).reports
     assert probed.loss[0] < probed.loss[2]
     between = (probed.loss[0] + probed.loss[2]) / 2
-    _, refused = build_variants(folder, declaring(between), rows)
+    _, refused = build_variants(folder, declaring(between), rows).reports
     assert not refused.usable
 
 
@@ -135,11 +137,25 @@ def test_a_graph_that_is_another_function_is_refused(tmp_path: Path) -> None:
         build_variants(folder, declaring(1.0), rows_of(network))
 
 
+@pytest.mark.parametrize(("tolerance", "served"), [(1.0, "int8"), (-1.0, "fp32")])
+def test_what_is_declared_to_serve_serves_unless_it_was_refused(
+    tolerance: float, served: str, tmp_path: Path
+) -> None:
+    network = Scorer()
+    folder = exported(tmp_path / "artefact", network)
+    spec = replace(declaring(tolerance), serving=Serving(variant="int8"))
+    forms = build_variants(folder, spec, rows_of(network))
+    assert forms.card()["variant"] == served
+    assert [entry["name"] for entry in forms.card()["variants"]] == ["fp32", "int8"]
+    assert set(forms.files(folder)) == ({"model.int8.onnx"} if served == "int8" else set())
+
+
 def test_no_variant_is_made_unasked(tmp_path: Path) -> None:
     network = Scorer()
     folder = exported(tmp_path / "artefact", network)
-    reports = build_variants(folder, replace(declaring(1.0), variants=()), rows_of(network))
-    assert [report.name for report in reports] == ["fp32"]
+    forms = build_variants(folder, replace(declaring(1.0), variants=()), rows_of(network))
+    assert [report.name for report in forms.reports] == ["fp32"]
+    assert forms.files(folder) == {}
     assert [path.name for path in folder.iterdir()] == ["model.onnx"]
 
 
@@ -167,3 +183,23 @@ def test_a_card_cannot_name_another_file(named: str, tmp_path: Path) -> None:
     (folder / "card.json").write_text(json.dumps({"variant": named}))
     with pytest.raises(ArtifactUnusable, match=named):
         Predictor.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (replace(searching(), serving=Serving(variant="int8")), "serving.variant: 'int8' is not"),
+        (
+            replace(searching(), variants=(Variant(name="int8"), Variant(name="int8"))),
+            "variants: 'int8' is declared twice",
+        ),
+    ],
+)
+def test_a_variant_that_could_not_serve_is_refused_when_it_is_declared(
+    spec: ModelSpec, said: str
+) -> None:
+    model = Declared(team="flights", name="arrivals", spec=spec, file=Path("arrivals.py"))
+    with pytest.raises(DeclarationError) as refused:
+        check_variants(model)
+    assert said in str(refused.value)
+    check_variants(replace(model, spec=declaring(0.1)))

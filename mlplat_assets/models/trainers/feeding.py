@@ -86,6 +86,10 @@ def tensors(
     numeric, categorical = encode(input_columns(frame, preprocessing), preprocessing)
     further = torch.full((len(frame), len(auxiliary)), torch.nan)
     for position, name in enumerate(auxiliary):
+        if name not in frame.columns:
+            raise ValueError(
+                f"auxiliary column {name!r} is not in the training set; materialise it again"
+            )
         if not (frame.schema[name].is_numeric() or frame.schema[name] in (pl.Boolean, pl.Null)):
             raise ValueError(f"auxiliary column {name!r} is {frame.schema[name]}; use a number")
         values = frame[name].cast(pl.Float32).fill_null(float("nan"))

@@ -16,6 +16,7 @@ from mlplat_assets.metrics import score
 from mlplat_assets.model_spec import Task
 from mlplat_assets.models.artefact import Preprocessing, learn_preprocessing
 from mlplat_assets.models.trainers.contract import Batch, Problem, Value, trainer_class
+from mlplat_assets.models.trainers.failures import FiniteLoss, naming_a_batch_size
 from mlplat_assets.models.trainers.feeding import Batches, class_names, predict, tensors
 from mlplat_assets.models.trainers.learning import (
     BestEpoch,
@@ -102,7 +103,8 @@ def fit(
 
     Raises:
         TrainerUnusable: The class is not there, or what it serves cannot be served.
-        ValueError: A hyperparameter, column or label is not as declared, or no loss was finite.
+        ValueError: A hyperparameter, column or label is not as declared.
+        LossNotFinite, TrainingOutOfMemory: Training failed; they say what to change.
     """
     settings, rest = Fitting.of(hyperparameters)
     preprocessing = learn_preprocessing(train, numeric, categorical)
@@ -130,10 +132,12 @@ def fit(
         batches = Batches(rows, settings.batch_size, seed)
         kept = BestEpoch()
         saved = Resumable(folder / training_key((rows, held), **recipe), batches, save_seconds)
-        loop = quiet_trainer(settings, [kept, saved, *callbacks], folder, logger, progress)
-        optimise(module, loop, batches, held, saved.checkpoint)
-        keep_best(module, kept)
-    predictions = predict(module, held, 4 * settings.batch_size)
+        hooks = [kept, FiniteLoss(), *callbacks, saved]
+        loop = quiet_trainer(settings, hooks, folder, logger, progress)
+        with naming_a_batch_size(settings.batch_size, len(train), accelerator()):
+            optimise(module, loop, batches, held, saved.checkpoint)
+            keep_best(module, kept)
+            predictions = predict(module, held, 4 * settings.batch_size)
     shutil.rmtree(saved.folder, ignore_errors=True)
     return Fitted(
         module=module,
@@ -176,14 +180,6 @@ def optimise(
 
 
 def keep_best(module: lightning.LightningModule, kept: BestEpoch) -> None:
-    """Gives the module the weights of its best epoch, on the CPU, in evaluation mode.
-
-    Raises:
-        ValueError: The validation loss was never finite.
-    """
-    if not kept.weights:
-        raise ValueError(
-            "the validation loss was never finite; lower learning_rate, or look for infinite labels"
-        )
+    """Gives the module the weights of its best epoch, on the CPU, in evaluation mode."""
     module.cpu().load_state_dict(kept.weights)
     module.eval()

@@ -134,7 +134,7 @@ def quiet_trainer(
         logger=logger or False,
         log_every_n_steps=1,  # only epoch means are logged; 1 keeps short epochs from warning
         plugins=[PlainCheckpoints()],
-        callbacks=[EarlyStopping(MONITORED, patience=settings.patience), *callbacks],
+        callbacks=[*callbacks, EarlyStopping(MONITORED, patience=settings.patience)],
         enable_checkpointing=False,  # those of Lightning are pickles; Resumable saves
         enable_model_summary=False,
         enable_progress_bar=progress,

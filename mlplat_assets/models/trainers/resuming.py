@@ -5,11 +5,11 @@ import inspect
 import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as lightning
-import torch
 from pytorch_lightning.callbacks import Callback
 
 from mlplat_assets.models.trainers.checkpoints import DOCUMENT, random_state, set_random_state
@@ -85,7 +85,7 @@ def training_key(parts: tuple[Batch, Batch], **decisive: object) -> str:
         for tensor in part:
             rows.update(str((tuple(tensor.shape), tensor.dtype)).encode())
             rows.update(tensor.contiguous().numpy().data)
-    versions = {"torch": torch.__version__, "lightning": lightning.__version__}
+    versions = {name: version(name) for name in ("torch", "pytorch-lightning")}
     ours = source_digest(Resumable)
     return digest({**decisive, **versions, "rows": rows.hexdigest(), "fitting": ours})
 

@@ -1,0 +1,44 @@
+"""Commands about where versions come from, what they touch and what they cost."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from mlplat_assets.commands.model_commands import Model, Number
+from mlplat_assets.commands.output import HELP, console
+from resources.settings import from_environment
+
+Json = Annotated[bool, typer.Option("--json", help="As one JSON document.")]
+
+# Commands of `mlplat models`, and of `mlplat` itself.
+model_lineage_app = typer.Typer(context_settings=HELP)
+lineage_app = typer.Typer(context_settings=HELP)
+
+
+@model_lineage_app.command("diff")
+def models_diff(
+    model: Model,
+    before: Number,
+    after: Number,
+    as_json: Json = False,
+) -> None:
+    """What changed from one version to another: data, features, code, parameters, environment."""
+    from mlplat_assets.commands.model_difference import show_difference
+
+    show_difference(from_environment(), console(), model, before, after, as_json=as_json)
+
+
+@model_lineage_app.command("reproduce")
+def models_reproduce(
+    model: Model,
+    version: Number,
+    data: Annotated[
+        Literal["then", "now"],
+        typer.Option(help="The lake as it was when the version was made, or as it is now."),
+    ] = "then",
+) -> None:
+    """Make a version again from its lineage and compare digests; status 1 where one differs."""
+    from mlplat_assets.commands.model_reproduction import reproduce_version
+
+    same = reproduce_version(from_environment(), console(), model, version, now=data == "now")
+    raise typer.Exit(0 if same else 1)
