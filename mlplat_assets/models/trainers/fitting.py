@@ -9,6 +9,7 @@ import polars as pl
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import Strategy
 from safetensors.torch import save
 from torch import nn
 
@@ -76,6 +77,18 @@ class Fitted:
         return len(self.history)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What a training starts from: tensors for training and validation, settings, the problem."""
+
+    settings: Fitting
+    rest: dict[str, Value]
+    preprocessing: Preprocessing
+    problem: Problem
+    rows: Batch
+    held: Batch
+
+
 def fit(
     train: pl.DataFrame,
     validation: pl.DataFrame,
@@ -93,6 +106,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     progress: bool = False,
     save_seconds: float = SECONDS,
+    strategy: Strategy | None = None,
 ) -> Fitted:
     """Trains one module on `train`; the same inputs and seed give the same weights.
 
@@ -105,6 +119,63 @@ def fit(
         TrainerUnusable: The class is not there, or what it serves cannot be served.
         ValueError: A hyperparameter, column or label is not as declared.
         LossNotFinite, TrainingOutOfMemory: Training failed; they say what to change.
+    """
+    ready = prepared(
+        train,
+        validation,
+        label=label,
+        task=task,
+        numeric=numeric,
+        categorical=categorical,
+        auxiliary=auxiliary,
+        hyperparameters=hyperparameters,
+    )
+    settings, rows, held = ready.settings, ready.rows, ready.held
+    with repeatable(seed, settings.threads):
+        module = build(trainer, ready.problem, ready.rest)
+        in_force = asdict(settings) | (dict(module.hparams) or ready.rest)
+        if logger:
+            logger.log_hyperparams({**in_force, "seed": seed})
+        trained_by = source_digest(type(module))
+        recipe = {"trainer": trainer, "source": trained_by, "in_force": in_force, "seed": seed}
+        recipe |= {"task": task, "preprocessing": ready.preprocessing, "accelerator": accelerator()}
+        batches = Batches(rows, settings.batch_size, seed)
+        kept = BestEpoch()
+        saved = Resumable(folder / training_key((rows, held), **recipe), batches, save_seconds)
+        hooks = [kept, FiniteLoss(), *callbacks, saved]
+        loop = quiet_trainer(settings, hooks, folder, logger, progress, strategy)
+        with naming_a_batch_size(settings.batch_size, len(train), accelerator()):
+            optimise(module, loop, batches, held, saved.checkpoint)
+            keep_best(module, kept)
+            predictions = predict(module, held, 4 * settings.batch_size)
+    shutil.rmtree(saved.folder, ignore_errors=True)
+    return Fitted(
+        module=module,
+        preprocessing=ready.preprocessing,
+        classes=ready.problem.classes,
+        history=kept.history,
+        validation=score(task, held.target.numpy(), predictions.numpy()),
+        hyperparameters=in_force,
+        trainer_digest=trained_by,
+        resumptions=saved.resumptions,
+    )
+
+
+def prepared(
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    *,
+    label: str,
+    task: Task,
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    auxiliary: Sequence[str],
+    hyperparameters: Mapping[str, Value],
+) -> Prepared:
+    """Frames as tensors, and the problem that a module is built for; arguments as of `fit`.
+
+    Raises:
+        ValueError: A hyperparameter of the fitting, a column or a label is not as declared.
     """
     settings, rest = Fitting.of(hyperparameters)
     preprocessing = learn_preprocessing(train, numeric, categorical)
@@ -121,33 +192,13 @@ def fit(
         auxiliary=tuple(auxiliary),
         train=rows,
     )
-    with repeatable(seed, settings.threads):
-        module = build(trainer, problem, rest)
-        in_force = asdict(settings) | (dict(module.hparams) or rest)
-        if logger:
-            logger.log_hyperparams({**in_force, "seed": seed})
-        trained_by = source_digest(type(module))
-        recipe = {"trainer": trainer, "source": trained_by, "in_force": in_force, "seed": seed}
-        recipe |= {"task": task, "preprocessing": preprocessing, "accelerator": accelerator()}
-        batches = Batches(rows, settings.batch_size, seed)
-        kept = BestEpoch()
-        saved = Resumable(folder / training_key((rows, held), **recipe), batches, save_seconds)
-        hooks = [kept, FiniteLoss(), *callbacks, saved]
-        loop = quiet_trainer(settings, hooks, folder, logger, progress)
-        with naming_a_batch_size(settings.batch_size, len(train), accelerator()):
-            optimise(module, loop, batches, held, saved.checkpoint)
-            keep_best(module, kept)
-            predictions = predict(module, held, 4 * settings.batch_size)
-    shutil.rmtree(saved.folder, ignore_errors=True)
-    return Fitted(
-        module=module,
+    return Prepared(
+        settings=settings,
+        rest=rest,
         preprocessing=preprocessing,
-        classes=classes,
-        history=kept.history,
-        validation=score(task, held.target.numpy(), predictions.numpy()),
-        hyperparameters=in_force,
-        trainer_digest=trained_by,
-        resumptions=saved.resumptions,
+        problem=problem,
+        rows=rows,
+        held=held,
     )
 
 
