@@ -13,6 +13,7 @@ from typing import Literal
 from mlplat_assets.spec import Field
 
 Task = Literal["binary", "multiclass", "regression"]
+Calibration = Literal["temperature", "isotonic", "none"]
 
 # The metrics that evaluation computes for each task, and which way is better.
 METRICS: Mapping[Task, Mapping[str, Literal["higher", "lower"]]] = {
@@ -213,6 +214,9 @@ class ModelSpec:
     training runs; docs/custom_trainer.md is its contract.
     `auxiliary` are further columns of the label table that are numbers, such as the minutes behind
     a yes or no: the trainer learns them beside the label, and they are never inputs.
+    `calibration` of a classifier's probabilities is fitted on the earlier half of validation:
+    `temperature` keeps every ranking; `isotonic` is for binary models with many rows. A regression
+    has none.
     """
 
     task: Task
@@ -226,6 +230,7 @@ class ModelSpec:
     trainer: str = "mlplat_assets.models.trainers.tabular:TabularModule"
     hyperparameters: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     search: Search | None = None
+    calibration: Calibration = "temperature"
     split: TimeSplit = TimeSplit()
     slices: tuple[Slice, ...] = ()
     fairness: tuple[Fairness, ...] = ()

@@ -161,6 +161,7 @@ def fit_model(
         categorical=inputs.categorical,
         auxiliary=inputs.auxiliary,
         hyperparameters=hyperparameters,
+        calibration=model.spec.calibration,
         seed=model.spec.seed,
         folder=folder,
         logger=RunLogger(run) if run else None,
@@ -195,6 +196,8 @@ def _package(
         "task": model.spec.task,
         **serving_schema(model, inputs),
         "on_demand": manifest["on_demand"],
+        "classes": list(fitted.classes),
+        "calibration": fitted.calibration,
         "profile": reference_profile(
             parts.train.select(columns),
             parts.train["event_timestamp"].dt.date(),

@@ -115,7 +115,7 @@ def measured_rows(fitted: "Fitted", frame: pl.DataFrame, task: Task) -> Rows:
     return Rows(
         inputs={"numeric": held.numeric.numpy(), "categorical": held.categorical.numpy()},
         truth=held.target.numpy(),
-        reference=predict(fitted.module, held, _ROWS).numpy(),
+        reference=predict(fitted.served, held, _ROWS).numpy(),
         units=days_of(frame["event_timestamp"].dt.date().to_list()),
     )
 

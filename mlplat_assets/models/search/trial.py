@@ -53,8 +53,10 @@ class Outcome:
 def run(work: Work, train: pl.DataFrame, validation: pl.DataFrame) -> Outcome:
     """Train as the trial says; after each epoch the pruner may give it up.
 
-    An error of the training itself, such as a loss that is not finite, is an outcome.
+    An error of the training itself is an outcome: a value that is refused, a loss that is not
+    finite, a network that does not fit into memory.
     """
+    from mlplat_assets.models.trainers.failures import LossNotFinite, TrainingOutOfMemory
     from mlplat_assets.models.trainers.fitting import fit
     from mlplat_assets.models.trainers.pruning import Pruning
 
@@ -70,7 +72,7 @@ def run(work: Work, train: pl.DataFrame, validation: pl.DataFrame) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="mlplat-trial-") as folder:
         try:
             fitted = fit(train, validation, folder=Path(folder), callbacks=[pruning], **work.recipe)
-        except ValueError as error:
+        except (ValueError, LossNotFinite, TrainingOutOfMemory) as error:
             return Outcome(state="failed", error=str(error))
     history = tuple(fitted.history)
     if pruning.pruned:

@@ -7,21 +7,26 @@ the weights are those of one process with the same batch size, but for the order
 import json
 import math
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mlplat_assets.metrics import score
+from mlplat_assets.model_spec import Calibration
+from mlplat_assets.models.artefact import learn_preprocessing
+from mlplat_assets.models.trainers.calibration import calibrated
 from mlplat_assets.models.trainers.feeding import predict
-from mlplat_assets.models.trainers.fitting import Fitted, build, fit, prepared
+from mlplat_assets.models.trainers.fitting import Fitted, build, fit, posed
+from mlplat_assets.models.trainers.learning import copied
+from mlplat_assets.models.trainers.settings import Fitting
 
 WEIGHTS, RESULT = "weights.safetensors", "result.json"
-SHAPED_BY = ("label", "task", "numeric", "categorical", "hyperparameters")
 
 
 def fit_on_ray(
@@ -43,17 +48,21 @@ def fit_on_ray(
         ray.train.TrainingFailedError: A worker failed; says how.
     """
     import ray
-    from ray.train import RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
 
     rows = [ray.put(frame.to_arrow()) for frame in (train, validation)]
-    result = TorchTrainer(
-        train_share,
-        train_loop_config={"rows": rows, "recipe": recipe},
-        torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
-        scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpus),
-        run_config=RunConfig(storage_path=storage, name="fit"),
-    ).fit()
+    with warnings.catch_warnings():
+        # Ray 2.60 sets, and warns of, its own deprecated settings.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"ray\.")
+        from ray.train import RunConfig, ScalingConfig
+        from ray.train.torch import TorchConfig, TorchTrainer
+
+        result = TorchTrainer(
+            train_share,
+            train_loop_config={"rows": rows, "recipe": recipe},
+            torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
+            scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpus),
+            run_config=RunConfig(storage_path=storage, name="fit"),
+        ).fit()
     assert result.checkpoint is not None  # reported by the first worker, else fit had raised
     with result.checkpoint.as_directory() as folder:
         weights = load_file(Path(folder) / WEIGHTS)
@@ -83,7 +92,7 @@ def train_share(config: Mapping[str, Any]) -> None:
             return
         report = Path(folder) / "report"
         report.mkdir()
-        (report / WEIGHTS).write_bytes(fitted.weights)
+        save_file(copied(fitted.module.state_dict()), report / WEIGHTS)
         told = {
             "history": fitted.history,
             "hyperparameters": fitted.hyperparameters,
@@ -101,17 +110,24 @@ def restored(
     recipe: Mapping[str, Any],
 ) -> Fitted:
     """What the workers trained, in this process."""
-    given = {name: recipe[name] for name in SHAPED_BY} | {"auxiliary": recipe.get("auxiliary", ())}
-    ready = prepared(train, validation, **given)
-    module = build(recipe["trainer"], ready.problem, ready.rest)
+    task = recipe["task"]
+    settings, rest = Fitting.of(recipe["hyperparameters"])
+    inputs = learn_preprocessing(train, recipe["numeric"], recipe["categorical"])
+    auxiliary = recipe.get("auxiliary", ())
+    (_, held), problem = posed(train, validation, inputs, recipe["label"], task, auxiliary)
+    module = build(recipe["trainer"], problem, rest)
     module.load_state_dict(dict(weights))
-    predictions = predict(module, ready.held, 4 * ready.settings.batch_size)
+    found, truth = predict(module, held, 4 * settings.batch_size).numpy(), held.target.numpy()
+    kind: Calibration = "none" if task == "regression" else recipe.get("calibration", "none")
+    served, said = calibrated(module, kind, truth, found)
     return Fitted(
         module=module,
-        preprocessing=ready.preprocessing,
-        classes=ready.problem.classes,
+        served=served,
+        preprocessing=inputs,
+        classes=problem.classes,
         history=told["history"],
-        validation=score(recipe["task"], ready.held.target.numpy(), predictions.numpy()),
+        validation=score(task, truth, found),
+        calibration=said,
         hyperparameters=told["hyperparameters"],
         trainer_digest=told["trainer_digest"],
         resumptions=0,
