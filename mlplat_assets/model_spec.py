@@ -153,9 +153,64 @@ class Serving:
 
     `on_missing` says what to do when the online store has no row for an entity (status
     NOT_FOUND): `predict` with the value missing, or `refuse` the request.
+    `variant` is the form that answers, one of the model's `variants` or `fp32`. One that was
+    refused when the candidate was packaged does not: the candidate is evaluated and serves as fp32.
     """
 
     on_missing: Literal["predict", "refuse"] = "predict"
+    variant: Literal["fp32", "int8"] = "fp32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A cheaper form of the network, kept if the primary metric surely loses no more than this.
+
+    `int8` holds the weights of matrix products in 8 bits. `tolerance` is in the metric's unit, on
+    the validation rows, and holds against the worse end of the loss's 95% interval.
+    """
+
+    name: Literal["int8"]
+    tolerance: float = 0.002
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uniform:
+    """A number from `low` to `high`, both included; with `log`, evenly over its logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntRange:
+    """A whole number from `low` to `high`, both included; with `log`, evenly over its logarithm."""
+
+    low: int
+    high: int
+    log: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One of some values."""
+
+    options: tuple[float | int | str | bool, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """Where better hyperparameters are looked for, on request: `mlplat models search MODEL`.
+
+    `space` gives the range of each; those of `ModelSpec.hyperparameters` that it does not name
+    stay. `trials` is how many are tried. `metric` is measured on the validation rows, never on
+    the holdout; None is the first gate's. `pruner` gives up trials that fall behind.
+    """
+
+    space: Mapping[str, Uniform | IntRange | Choice]
+    trials: int = 20
+    metric: str | None = None
+    pruner: Literal["median", "hyperband", "none"] = "median"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +242,7 @@ class ModelSpec:
     auxiliary: tuple[str, ...] = ()
     trainer: str = "mlplat_assets.models.trainers.tabular:TabularModule"
     hyperparameters: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    search: Search | None = None
     calibration: Calibration = "temperature"
     split: TimeSplit = TimeSplit()
     slices: tuple[Slice, ...] = ()
@@ -194,6 +250,7 @@ class ModelSpec:
     budget: Budget = Budget()
     drift: DriftPolicy = DriftPolicy()
     retrain: Retrain = Retrain()
+    variants: tuple[Variant, ...] = ()
     serving: Serving = Serving()
     seed: int = 20130101
     owner: str | None = None

@@ -10,6 +10,7 @@ import polars as pl
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import Strategy
 from safetensors.torch import save
 from torch import nn
 
@@ -102,6 +103,7 @@ def fit(
     progress: bool = False,
     calibration: Calibration = "none",
     save_seconds: float = SECONDS,
+    strategy: Strategy | None = None,
 ) -> Fitted:
     """Trains one module on `train`; the same inputs and seed give the same weights.
 
@@ -131,7 +133,7 @@ def fit(
         kept = BestEpoch()
         saved = Resumable(folder / training_key(parts, **recipe), batches, save_seconds)
         hooks = [kept, FiniteLoss(), *callbacks, saved]
-        loop = quiet_trainer(settings, hooks, folder, logger, progress)
+        loop = quiet_trainer(settings, hooks, folder, logger, progress, strategy)
         with naming_a_batch_size(settings.batch_size, len(train), accelerator()):
             optimise(module, loop, batches, parts[1], saved.checkpoint)
             keep_best(module, kept)
