@@ -1,7 +1,7 @@
 """What teams write about a model: what it predicts, what it must prove, how it is kept.
 
 One file per model, `models/catalog/<team>/<name>.py`; its path is its identity. This module imports
-the standard library and `mlplat_assets.spec` only.
+the standard library and the other two files of declarations, `spec` and `search_spec`, only.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from mlplat_assets.search_spec import Search
 from mlplat_assets.spec import Field
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -153,9 +154,24 @@ class Serving:
 
     `on_missing` says what to do when the online store has no row for an entity (status
     NOT_FOUND): `predict` with the value missing, or `refuse` the request.
+    `variant` is the form that answers, one of the model's `variants` or `fp32`. One that was
+    refused when the candidate was packaged does not: the candidate is evaluated and serves as fp32.
     """
 
     on_missing: Literal["predict", "refuse"] = "predict"
+    variant: Literal["fp32", "int8"] = "fp32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A cheaper form of the network, kept if the primary metric surely loses no more than this.
+
+    `int8` holds the weights of matrix products in 8 bits. `tolerance` is in the metric's unit, on
+    the validation rows, and holds against the worse end of the loss's 95% interval.
+    """
+
+    name: Literal["int8"]
+    tolerance: float = 0.002
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +203,7 @@ class ModelSpec:
     auxiliary: tuple[str, ...] = ()
     trainer: str = "mlplat_assets.models.trainers.tabular:TabularModule"
     hyperparameters: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    search: Search | None = None
     calibration: Calibration = "temperature"
     split: TimeSplit = TimeSplit()
     slices: tuple[Slice, ...] = ()
@@ -194,6 +211,7 @@ class ModelSpec:
     budget: Budget = Budget()
     drift: DriftPolicy = DriftPolicy()
     retrain: Retrain = Retrain()
+    variants: tuple[Variant, ...] = ()
     serving: Serving = Serving()
     seed: int = 20130101
     owner: str | None = None

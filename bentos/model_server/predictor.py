@@ -18,6 +18,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 
 from bentos.model_server.encoding import Column, Encoder
 
+# The graph of each form of a network that an artefact may hold. A card names the form that serves.
+GRAPHS = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
 _ONNX_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented)
 
 
@@ -49,23 +51,20 @@ class Predictor:
         self._inputs = {argument.name for argument in session.get_inputs()}
 
     @classmethod
-    def load(cls, folder: Path, threads: int = 1) -> "Predictor":
+    def load(cls, folder: Path, threads: int = 1, variant: str | None = None) -> "Predictor":
         """The predictor of an artefact folder, `threads` of the CPU per prediction.
+
+        `variant` is one of GRAPHS; None is the one that the card says serves.
 
         Raises:
             ArtifactUnusable: A file is missing, or is not what its name says.
         """
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
             preprocessing = json.loads((folder / "preprocessing.json").read_bytes())
             card_file = folder / "card.json"
             card = json.loads(card_file.read_bytes()) if card_file.exists() else {}
-            graph = (folder / "model.onnx").read_bytes()
-            session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-            return cls(session, preprocessing, card)
+            file = folder / GRAPHS[variant or card.get("variant", "fp32")]
+            return cls(graph_session(file.read_bytes(), threads), preprocessing, card)
         # onnxruntime has a class for every status and only RuntimeError and Exception above.
         except (OSError, ValueError, KeyError, RuntimeError, *_ONNX_ERRORS) as error:
             raise ArtifactUnusable(f"artefact {folder}: {error}") from error
@@ -93,3 +92,12 @@ class Predictor:
         wanted = (1, classes) if classes else (1,)
         if prediction.shape != wanted or not np.isfinite(prediction).all():
             raise ArtifactUnusable(f"a row of missing values is predicted as {prediction.tolist()}")
+
+
+def graph_session(graph: bytes, threads: int) -> ort.InferenceSession:
+    """A session over a graph, on `threads` of the CPU."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

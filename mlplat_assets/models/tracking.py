@@ -75,7 +75,7 @@ def artefact_location(url: str) -> str | None:
 def tracked(
     url: str, subject: Subject, clock: Callable[[], float] = time.time
 ) -> Iterator[TrackedRun]:
-    """A run that ends FINISHED if the block does, else FAILED with what broke it.
+    """A run that ends as its `outcome` says if the block does, else FAILED with what broke it.
 
     `clock` gives seconds since 1970, for the times of metrics.
 
@@ -94,7 +94,7 @@ def tracked(
         client.set_terminated(run_id, "FAILED")
         raise
     run.flush()
-    client.set_terminated(run_id, "FINISHED")
+    client.set_terminated(run_id, run.outcome)
 
 
 def log_evaluation(

@@ -19,6 +19,7 @@ from mlplat_assets.models.accounts import accounted
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
 from mlplat_assets.models.lineage import training_lineage
+from mlplat_assets.models.search.result import newest_search, with_best
 from mlplat_assets.models.splits import Split, split
 from mlplat_assets.models.tracked_run import TrackedRun
 from mlplat_assets.models.training_run import training_data, training_subject
@@ -36,11 +37,12 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
     """A model trained on the newest training set, not yet evaluated."""
     inputs = model_inputs(model, catalogue)
     upstream = key("training_sets", model.team, model.name)
+    searched = [key("searches", model.team, model.name)] if model.spec.search else []
 
     @dg.asset(
         key=key("candidates", model.team, model.name),
         description=f"A trained network with its card. {_docstring(model)}",
-        deps=[upstream],
+        deps=[upstream, *searched],
         group_name=group("candidates", model.team),
         owners=[catalogue.owner(model)],
         kinds={"pytorch", "onnx"},
@@ -56,13 +58,17 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         manifest = read_manifest(artifacts, latest(context.instance, upstream))
         parts = read_split(model, manifest, artifacts)
         with tempfile.TemporaryDirectory(prefix="mlplat-") as scratch:
-            fitted, tracking = train(model, inputs, parts, manifest, settings, context.run.run_id)
+            best = newest_search(context.instance, model)
+            tried = with_best(model, best)
+            fitted, tracking = train(tried, inputs, parts, manifest, settings, context.run.run_id)
             lineage = training_lineage(
                 model, manifest, fitted.hyperparameters, artifacts, settings
             ) | {
                 "trainer_digest": fitted.trainer_digest,
                 "weights_digest": fitted.weights_digest,
                 "resumptions": fitted.resumptions,
+                "search": best,
+                "mlflow_run_id": tracking.run_id,
                 "run_ids": {"training_set": manifest["run_id"], "candidate": context.run.run_id},
                 "author": author(context, settings.actor),
                 "duration_seconds": round(time.monotonic() - started, 1),
@@ -178,9 +184,13 @@ def _package(
     """Write the artefact: first without a card, to profile what it predicts, then with it."""
     from bentos.model_server.predictor import Predictor
     from mlplat_assets.models.artefact import input_columns, write_artefact
+    from mlplat_assets.models.variants import build_variants, measured_rows
     from mlplat_assets.monitoring.profile import reference_profile
 
-    bare = Predictor.load(write_artefact(scratch / "bare", fitted, {}), threads=2)
+    folder = write_artefact(scratch / "bare", fitted, {})
+    rows = measured_rows(fitted, parts.validation, model.spec.task)
+    forms = build_variants(folder, model.spec, rows)
+    bare = Predictor.load(folder, threads=2, variant=forms.served)
     columns = [*inputs.numeric, *inputs.categorical]
     card = {
         "format": 1,
@@ -196,6 +206,7 @@ def _package(
             decided(bare.predict(input_columns(parts.train, fitted.preprocessing))),
             quantile=model.spec.drift.quantile,
         ),
+        **forms.card(),
         "lineage": lineage,
         "training": {
             "rows": {
@@ -209,6 +220,7 @@ def _package(
         },
     }
     sources = {e["source"]: artifacts.get_bytes(e["digest"]) for e in manifest["on_demand"]}
+    sources |= forms.files(folder)
     return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card, sources))
 
 

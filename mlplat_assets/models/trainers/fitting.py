@@ -11,6 +11,7 @@ import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import Strategy
 from pytorch_lightning.utilities.compile import to_uncompiled
 from safetensors.torch import save
 from torch import nn
@@ -18,10 +19,11 @@ from torch import nn
 from mlplat_assets.metrics import score
 from mlplat_assets.model_spec import Calibration, Task
 from mlplat_assets.models.artefact import Preprocessing, learn_preprocessing
+from mlplat_assets.models.trainers.batches import Batches
 from mlplat_assets.models.trainers.calibration import calibrated
 from mlplat_assets.models.trainers.contract import Batch, Problem, Value, trainer_class
 from mlplat_assets.models.trainers.failures import FiniteLoss, naming_a_batch_size
-from mlplat_assets.models.trainers.feeding import Batches, class_names, predict, tensors
+from mlplat_assets.models.trainers.feeding import class_names, predict, tensors
 from mlplat_assets.models.trainers.learning import (
     BestEpoch,
     accelerator,
@@ -103,6 +105,7 @@ def fit(
     progress: bool = False,
     calibration: Calibration = "none",
     save_seconds: float = SECONDS,
+    strategy: Strategy | None = None,
 ) -> Fitted:
     """Trains one module on `train`; the same inputs and seed give the same weights.
 
@@ -132,7 +135,7 @@ def fit(
         kept = BestEpoch()
         saved = Resumable(folder / training_key(parts, **recipe), batches, save_seconds)
         hooks = [kept, FiniteLoss(), *callbacks, saved]
-        loop = quiet_trainer(settings, hooks, folder, logger, progress)
+        loop = quiet_trainer(settings, hooks, folder, logger, progress, strategy)
         with naming_a_batch_size(settings.batch_size, len(train), accelerator()):
             optimise(module, loop, batches, parts[1], saved.checkpoint, settings.compile)
             keep_best(module, kept)
