@@ -15,6 +15,7 @@ def test_a_candidate_and_its_run_in_mlflow_name_each_other(world: World) -> None
     assert world.instance.get_run_by_id(tags["dagster_run_id"]) is not None
     assert tags["dagster_run"] in tags["mlflow.note.content"]
     assert tags["team"] == "flights"
+    assert run.inputs
     (entry,) = run.inputs.dataset_inputs
     assert made["training_set_digest"][7:].startswith(entry.dataset.digest)
     assert run.info.status == "FINISHED"

@@ -94,10 +94,11 @@ def test_a_run_holds_parameters_tags_and_the_data_it_learned_from(url: str) -> N
     assert found.data.tags["team"] == "flights"
     assert len(found.data.params) == 230
     assert found.data.params["p229"] == "229"
+    assert found.inputs
     (entry,) = found.inputs.dataset_inputs
     assert entry.dataset.digest == DATA.digest[7 : 7 + 36]
     assert json.loads(entry.dataset.source) == {"digest": DATA.digest, "lake_snapshot": 41}
-    assert json.loads(entry.dataset.profile)["num_rows"] == 1200
+    assert json.loads(entry.dataset.profile or "")["num_rows"] == 1200
     assert {tag.key: tag.value for tag in entry.tags} == {"mlflow.data.context": "training"}
 
 

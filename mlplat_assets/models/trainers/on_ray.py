@@ -7,6 +7,7 @@ the weights are those of one process with the same batch size, but for the order
 import json
 import math
 import tempfile
+import uuid
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,7 +62,8 @@ def fit_on_ray(
             train_loop_config={"rows": rows, "recipe": recipe},
             torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
             scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpus),
-            run_config=RunConfig(storage_path=storage, name="fit"),
+            # Ray goes on with a run of the same name, and would hand back what that one made.
+            run_config=RunConfig(storage_path=storage, name=f"fit-{uuid.uuid4().hex}"),
         ).fit()
     assert result.checkpoint is not None  # reported by the first worker, else fit had raised
     with result.checkpoint.as_directory() as folder:
