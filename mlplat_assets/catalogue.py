@@ -15,7 +15,7 @@ from mlplat_assets.discovery import (
     read_teams,
 )
 from mlplat_assets.evaluation_checks import check_evaluation
-from mlplat_assets.field_checks import check_fields_of_all
+from mlplat_assets.field_checks import check_approval, check_fields_of_all
 from mlplat_assets.model_spec import METRICS, ModelSpec
 from mlplat_assets.on_demand_checks import check_on_demand, check_on_demand_of
 from mlplat_assets.references import parse_cron, resolve_features, resolve_label, resolve_service
@@ -125,13 +125,7 @@ def _check_model(model: Declared[ModelSpec], declared: Catalogue) -> None:
             "Write five fields, for example '0 3 * * 1'.",
         )
     _check_gates(model)
-    if not spec.approvers:
-        raise DeclarationError(
-            model.file,
-            "approvers",
-            "is empty",
-            "Name at least one person who may approve production.",
-        )
+    check_approval(model)
     check_trainer(model, label)
     check_search(model)
     check_variants(model)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal
 
 from mlplat_assets.spec import Field
@@ -128,6 +129,17 @@ class DriftPolicy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Approval:
+    """How many of the approvers must approve a version, and for how long one approval stands.
+
+    The author is never one of them. Newer evidence voids what was approved before.
+    """
+
+    required: int = 1
+    valid: timedelta = timedelta(days=14)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Retrain:
     """What starts a retraining: a drift check that begins to fail, and optionally a cron."""
 
@@ -224,6 +236,7 @@ class ModelSpec:
     features: tuple[str, ...]
     gates: tuple[Gate, ...]
     approvers: tuple[str, ...]
+    approval: Approval = Approval()
     entity_features: tuple[str, ...] = ()
     context: tuple[Field, ...] = ()
     auxiliary: tuple[str, ...] = ()

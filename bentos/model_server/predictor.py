@@ -70,7 +70,7 @@ class Predictor:
             raise ArtifactUnusable(f"artefact {folder}: {error}") from error
 
     def predict(self, columns: Mapping[str, Column]) -> npt.NDArray[np.float32]:
-        """Predictions [n]: probabilities of a binary model, values of a regression.
+        """Predictions [n], probabilities or values, or [n, K], the probabilities of K classes.
 
         Raises:
             KeyError, ValueError: The columns do not fit the model (see Encoder).
@@ -79,16 +79,18 @@ class Predictor:
         arrays = {"numeric": numeric, "categorical": categorical}
         fed = {name: arrays[name] for name in self._inputs}
         (prediction,) = self._session.run(["prediction"], fed)
-        return np.asarray(prediction, dtype=np.float32).reshape(-1)
+        return np.asarray(prediction, dtype=np.float32)
 
-    def warm_up(self) -> None:
+    def warm_up(self, classes: int = 0) -> None:
         """Predict one row of missing values, so that the first request does not pay for it.
 
         Raises:
-            ArtifactUnusable: The model gives no finite number for it.
+            ArtifactUnusable: The model gives no finite number for it, or not one for each of so
+                many classes.
         """
         prediction = self.predict({name: [None] for name in self.columns})
-        if prediction.shape != (1,) or not np.isfinite(prediction[0]):
+        wanted = (1, classes) if classes else (1,)
+        if prediction.shape != wanted or not np.isfinite(prediction).all():
             raise ArtifactUnusable(f"a row of missing values is predicted as {prediction.tolist()}")
 
 

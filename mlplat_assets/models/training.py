@@ -29,6 +29,8 @@ from resources.artifacts import ArtifactStore
 from resources.settings import Settings
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from mlplat_assets.models.trainers.fitting import Fitted
 
 
@@ -210,7 +212,7 @@ def _package(
         "profile": reference_profile(
             parts.train.select(columns),
             parts.train["event_timestamp"].dt.date(),
-            bare.predict(input_columns(parts.train, fitted.preprocessing)),
+            decided(bare.predict(input_columns(parts.train, fitted.preprocessing))),
             quantile=model.spec.drift.quantile,
         ),
         **forms.card(),
@@ -229,6 +231,11 @@ def _package(
     sources = {e["source"]: artifacts.get_bytes(e["digest"]) for e in manifest["on_demand"]}
     sources |= forms.files(folder)
     return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card, sources))
+
+
+def decided(predictions: "NDArray") -> "NDArray":
+    """One number a row [n], as the journal holds it: of classes, the most probable one's."""
+    return predictions.max(axis=1) if predictions.ndim > 1 else predictions
 
 
 def _docstring(model: Declared[ModelSpec]) -> str:

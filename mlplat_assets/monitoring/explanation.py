@@ -18,7 +18,7 @@ from mlplat_assets.monitoring.features_read import (
 )
 from resources.lake import Lake
 from resources.registry.reader import RegistryReader
-from resources.registry.records import Version
+from resources.registry.records import Approval, Version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,13 @@ class Explanation:
     """One prediction with everything that determined it. Times are UTC.
 
     Attributes:
+        prediction: The number; of a multiclass model, the probability of the answered class.
+        probabilities: The probability of each class of a multiclass model, else empty.
         stage: The version's stage when it served the prediction.
-        approver: Who had approved the version for production by then; None when nobody had.
+        approver: Who had approved the version for production by then, every name of them; None
+            when nobody had.
+        approvals: Their approvals on record, with when, why and in which role (None: no token
+            vouched for the name).
         author: Who made the version, and `run_id` the run that registered it.
         event_timestamp: The moment that the prediction is about.
         unit_id: What it is about, as the caller named it.
@@ -36,11 +41,13 @@ class Explanation:
 
     prediction_id: str
     prediction: float
+    probabilities: Mapping[str, float]
     model: str
     version: int
     variant: str
     stage: str | None
     approver: str | None
+    approvals: Sequence[Approval]
     author: str
     run_id: str
     artifact_digest: str
@@ -87,11 +94,13 @@ def explain(
     return Explanation(
         prediction_id=prediction_id,
         prediction=found["prediction"],
+        probabilities=json.loads(found.get("probabilities") or "{}"),
         model=version.model,
         version=version.number,
         variant=found["variant"],
         stage=registry.stage_at(version.model, version.number, served_at),
         approver=registry.approver_of(version.model, version.number, served_at),
+        approvals=registry.approvals_of(version.model, version.number, served_at),
         author=version.author,
         run_id=version.run_id,
         artifact_digest=version.artifact_digest,

@@ -11,11 +11,14 @@ from resources.registry.records import PROMOTIONS, Action, AuditEntry, Stage
 from resources.registry.tables import CROWNED, audit_log
 
 
-def coronation(connection: sa.Connection, model: str, at: datetime) -> AuditEntry | None:
-    """The entry that made the champion of the moment; None when there was none yet."""
+def coronation(
+    connection: sa.Connection, model: str, at: datetime | None = None
+) -> AuditEntry | None:
+    """The entry that made the champion of the moment, or of now; None when there was none."""
     query = (
         sa.select(audit_log)
-        .where(audit_log.c.model == model, audit_log.c.at <= at, CROWNED)
+        .where(audit_log.c.model == model, CROWNED)
+        .where(sa.true() if at is None else audit_log.c.at <= at)
         .order_by(audit_log.c.at.desc(), audit_log.c.id.desc())
         .limit(1)
     )

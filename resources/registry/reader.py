@@ -69,10 +69,10 @@ class RegistryReader:
         with self.database.reading() as connection:
             return history.stage(connection, model, number, utc(at))
 
-    def decision(self, model: str, at: datetime) -> AuditEntry | None:
-        """The promotion or rollback that made the champion of the moment; None without one."""
+    def decision(self, model: str, at: datetime | None = None) -> AuditEntry | None:
+        """The entry that made the champion of the moment, or of now; None without a champion."""
         with self.database.reading() as connection:
-            return history.coronation(connection, model, utc(at))
+            return history.coronation(connection, model, at and utc(at))
 
     def promotion_of(self, model: str, number: int, at: datetime) -> AuditEntry | None:
         """The entry that had put the version into production by the moment; None without one."""

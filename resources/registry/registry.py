@@ -156,6 +156,18 @@ class Registry(Registrar):
                 granted.connection, given[-1], by=granted.by, reason=reason, at=granted.at
             )
 
+    def standing_approvals(self, model: str, number: int) -> list[Approval]:
+        """The verdicts on the version that stand now: one of each person at most.
+
+        Raises:
+            UnknownVersion: There is no such version.
+        """
+        with self.database.reading() as connection:
+            version = versions.find(connection, model, number)
+            authors = gate.authors(version, audit.judgements(connection, version))
+            now = audit.moment(connection, self._desk.clock())
+            return approvals.verdicts(connection, version, authors, now)
+
     def promote(
         self,
         model: str,

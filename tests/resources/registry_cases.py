@@ -38,7 +38,8 @@ def register(
         "run_id": f"run-{name}",
         "tags": None,
     }
-    given = {key: changes.pop(key) for key in (*terms, "evidence_digest") if key in changes}
+    names = (*terms, "evidence_digest", "approval")
+    given = {key: changes.pop(key) for key in names if key in changes}
     evidence: Json = evidence_of(artifact(name), champion, **changes)
     terms |= given if "evidence_digest" in given else given | {"evidence_digest": digest(evidence)}
     return store.register(MODEL, artifact_digest=artifact(name), evidence=evidence, **terms)

@@ -17,10 +17,11 @@ from torch import nn
 from mlplat_assets.metrics import score
 from mlplat_assets.model_spec import Calibration, Task
 from mlplat_assets.models.artefact import Preprocessing, learn_preprocessing
+from mlplat_assets.models.trainers.batches import Batches
 from mlplat_assets.models.trainers.calibration import calibrated
 from mlplat_assets.models.trainers.contract import Batch, Problem, Value, trainer_class
 from mlplat_assets.models.trainers.failures import FiniteLoss, naming_a_batch_size
-from mlplat_assets.models.trainers.feeding import Batches, class_names, predict, tensors
+from mlplat_assets.models.trainers.feeding import class_names, predict, tensors
 from mlplat_assets.models.trainers.learning import (
     BestEpoch,
     accelerator,

@@ -108,9 +108,8 @@ def test_a_level_candidate_passes_a_margin_of_four_errors_and_few_rows_tell_noth
     for _ in range(100):
         for size, verdicts in ((2000, many), (60, few)):
             difference = _compared(two_predictors(generator, size=size), "auc")
-            verdicts.append(
-                against_champion("auc", difference, 0.05, higher_is_better=True).verdict
-            )
+            judged = against_champion("auc", difference, 0.05, higher_is_better=True)
+            verdicts.append(judged.verdict)
     assert many.count(Verdict.PASS) >= 95
     assert few.count(Verdict.INCONCLUSIVE) >= 80
     assert few.count(Verdict.PASS) <= 8

@@ -31,6 +31,7 @@ def test_the_gap_is_the_greatest_difference_of_shares_by_direct_count() -> None:
             name: (probability[(names == name).to_numpy() & counts] >= 0.5).mean()
             for name in ("g0", "g1", "g2")
         }
+        assert found["gap"] is not None
         assert found["gap"]["estimate"] == pytest.approx(shares["g1"] - shares["g0"])
         assert found["between"] == ["g1", "g0"]
         assert [group["rows"] for group in found["groups"]] == [

@@ -44,9 +44,8 @@ def test_a_share_whose_days_differ_is_worth_fewer_rows() -> None:
 def test_the_error_that_resampled_days_show_is_that_of_their_mean() -> None:
     generator = np.random.default_rng(0)
     values = generator.normal(size=12)
-    draws = np.concatenate(
-        list(Units(codes=np.arange(12), count=12, kind="day").resamples(1, 8000))
-    )
+    units = Units(codes=np.arange(12), count=12, kind="day")
+    draws = np.concatenate(list(units.resamples(1, 8000)))
     error = spread(draws @ values / 12, 12)
     assert error == pytest.approx(values.std(ddof=1) / math.sqrt(12), rel=0.03)
 

@@ -23,9 +23,8 @@ ORIGIN = pl.Series("origin", ["EWR", "JFK", "LGA"])[(GENERATOR.random(SIZE) * 3)
 @given(st.lists(st.sampled_from(["a", "b", None]), min_size=1, max_size=30))
 def test_every_row_is_in_one_slice_by_value(values: list[str | None]) -> None:
     parts = dict(parts_of(Slice(column="x"), pl.Series("x", values, dtype=pl.String)))
-    assert np.sum([part.to_numpy() for part in parts.values()], axis=0).tolist() == [1] * len(
-        values
-    )
+    times = np.sum([part.to_numpy() for part in parts.values()], axis=0)
+    assert (times == 1).all()
     for name, part in parts.items():
         expected = [value == (None if name == "missing" else name) for value in values]
         assert part.to_list() == expected
@@ -67,12 +66,13 @@ def test_a_slice_is_measured_on_its_rows_alone() -> None:
     )  # fmt: skip
     assert [each["value"] for each in found] == ["EWR", "JFK", "LGA"]
     for each in found:
-        mask = (ORIGIN == each["value"]).to_numpy()
+        mask = ORIGIN.is_in([each["value"]]).to_numpy()
         assert each["rows"] == mask.sum()
         expected = score("binary", TRUTH[mask], PROBABILITY[mask])["auc"]
         assert each["metrics"]["candidate"]["estimate"] == pytest.approx(expected)
         # The same order of rows: the same AUC.
-        assert each["difference"] == {"estimate": 0, "low": 0, "high": 0}
+        assert each["difference"] is not None
+        assert set(each["difference"].values()) == {0}
         assert each["verdict"] is None and each["passed"]
 
 

@@ -21,7 +21,7 @@ MODEL = ModelSpec(
         ),
         Field(name="weekday", dtype="int", description="Monday 1", minimum=1, maximum=7),
     ),
-    hyperparameters={"epochs": 4, "batch_size": 4096, "learning_rate": 0.003, "threads": 2},
+    hyperparameters={"epochs": 6},
     split=TimeSplit(train_days=180, validation_days=21, holdout_days=21),
     # In minutes; a version of a week ago is told apart to 0.2, one of six weeks ago to 0.7.
     gates=(Gate(metric="rmse", margin=1.0),),
