@@ -153,24 +153,20 @@ class Serving:
 
     `on_missing` says what to do when the online store has no row for an entity (status
     NOT_FOUND): `predict` with the value missing, or `refuse` the request.
-    `variant` is the form that answers, one of the model's `variants` or `fp32`. One that was
-    refused when the candidate was packaged does not: the candidate is evaluated and serves as fp32.
     """
 
     on_missing: Literal["predict", "refuse"] = "predict"
-    variant: Literal["fp32", "int8"] = "fp32"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variant:
-    """A cheaper form of the network, kept if the primary metric surely loses no more than this.
+class Int8:
+    """A form with 8-bit weights, kept if the primary metric surely loses at most `tolerance`.
 
-    `int8` holds the weights of matrix products in 8 bits. `tolerance` is in the metric's unit, on
-    the validation rows, and holds against the worse end of the loss's 95% interval.
+    The worse 95% end on validation counts. One that `serves`, if kept, is evaluated and answers.
     """
 
-    name: Literal["int8"]
     tolerance: float = 0.002
+    serves: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +180,7 @@ class Uniform:
 
 @dataclass(frozen=True, kw_only=True)
 class IntRange:
-    """A whole number from `low` to `high`, both included; with `log`, evenly over its logarithm."""
+    """A whole number, likewise."""
 
     low: int
     high: int
@@ -202,9 +198,7 @@ class Choice:
 class Search:
     """Where better hyperparameters are looked for, on request: `mlplat models search MODEL`.
 
-    `space` gives the range of each; those of `ModelSpec.hyperparameters` that it does not name
-    stay. `trials` is how many are tried. `metric` is measured on the validation rows, never on
-    the holdout; None is the first gate's. `pruner` gives up trials that fall behind.
+    What `space` does not name stays. `metric` is of the validation rows; None: the first gate's.
     """
 
     space: Mapping[str, Uniform | IntRange | Choice]
@@ -250,7 +244,7 @@ class ModelSpec:
     budget: Budget = Budget()
     drift: DriftPolicy = DriftPolicy()
     retrain: Retrain = Retrain()
-    variants: tuple[Variant, ...] = ()
+    int8: Int8 | None = None
     serving: Serving = Serving()
     seed: int = 20130101
     owner: str | None = None
