@@ -6,6 +6,7 @@ the weights are those of one process with the same batch size, but for the order
 
 import json
 import math
+import os
 import tempfile
 import uuid
 import warnings
@@ -50,6 +51,8 @@ def fit_on_ray(
     """
     import ray
 
+    # Ray gives workers a minute to import torch; on a busy machine that takes longer.
+    os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = "600"
     rows = [ray.put(frame.to_arrow()) for frame in (train, validation)]
     with warnings.catch_warnings():
         # Ray 2.60 sets, and warns of, its own deprecated settings.
