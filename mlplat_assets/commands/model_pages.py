@@ -12,6 +12,7 @@ from mlplat_assets.commands.output import (
     add,
     cell_text,
     commit,
+    cost_text,
     facts,
     heading,
     moment,
@@ -158,12 +159,19 @@ def _origin(version: Version, entries: Sequence[AuditEntry]) -> dict[str, Cell]:
         "training set": lineage.get("training_set_digest"),
         "lake snapshot": lineage.get("lake_snapshot"),
         "definitions": lineage.get("definitions_digest"),
+        "weights": lineage.get("files", {}).get("weights.safetensors"),
         "code commit": commit(lineage),
+        "changes": lineage.get("code_changes"),
         "environment": lineage.get("environment_digest"),
         "python": lineage.get("python"),
+        "image": lineage.get("image"),
         "hardware": lineage.get("hardware") and _plain(lineage["hardware"]),
+        "trainer": lineage.get("trainer"),
+        "settings": _plain(lineage.get("hyperparameters", {})),
         "seed": lineage.get("seed"),
+        "runs": _plain({n: run for n, run in lineage.get("run_ids", {}).items() if run}),
         "trained in": seconds and f"{seconds:.0f} s",
+        "cost": cost_text(lineage.get("cost")),
     }
 
 
