@@ -70,3 +70,16 @@ def costs(
     from mlplat_assets.commands.costs import show_costs
 
     show_costs(from_environment(), console(), team, since, as_json=as_json)
+
+
+@lineage_app.command("gc")
+def gc(
+    delete: Annotated[bool, typer.Option("--delete", help="Do it; else only tell.")] = False,
+    older_than: Annotated[
+        int, typer.Option(metavar="DAYS", min=1, help="Nobody touched it for so many days.")
+    ] = 30,
+) -> None:
+    """Delete what no version references any more; without --delete, tell what that is."""
+    from mlplat_assets.commands.gc import collect, now_utc
+
+    collect(from_environment(), console(), now_utc(), days=older_than, delete=delete)

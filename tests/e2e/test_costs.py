@@ -10,6 +10,7 @@ import pytest
 from typer.testing import Result
 
 from mlplat_assets.discovery import Catalogue
+from mlplat_assets.keys import Stage
 from mlplat_assets.model_spec import Gate, ModelSpec
 from mlplat_assets.models.accounts import STEPS
 from tests.small_world import ARRIVAL, DEPARTURE, World, in_environment
@@ -40,7 +41,11 @@ def bill(copy: World) -> list[dict[str, Any]]:
         before = rows(copy)
         failing = with_spec(copy, hyperparameters={"epochs": -1})
         refusing = with_spec(copy, gates=(Gate(metric="mae", floor=0.001),))
-        for stage, catalogue in (("candidates", failing), ("evaluations", refusing)):
+        attempts: list[tuple[Stage, Catalogue]] = [
+            ("candidates", failing),
+            ("evaluations", refusing),
+        ]
+        for stage, catalogue in attempts:
             priced.materialise(
                 copy.chain(DEPARTURE, [stage]), catalogue=catalogue, raise_on_error=False
             )
@@ -60,11 +65,12 @@ def test_a_version_costs_what_its_three_steps_took(copy: World) -> None:
 
 def test_a_step_carries_its_cost_and_the_lake_what_it_made(copy: World) -> None:
     made = {r["stage"]: r["made"] for r in rows(copy) if r["model"] == ARRIVAL}
-    for stage, digest in (
-        ("training_sets", "manifest_digest"),
-        ("candidates", "artifact_digest"),
-        ("evaluations", "evidence_digest"),
-    ):
+    named: dict[Stage, str] = {
+        "training_sets": "manifest_digest",
+        "candidates": "artifact_digest",
+        "evaluations": "evidence_digest",
+    }
+    for stage, digest in named.items():
         metadata = copy.metadata(stage, ARRIVAL)
         assert metadata[digest] == made[stage]
         assert metadata["cost"]["wall_seconds"] > 0
