@@ -14,7 +14,8 @@ from mlplat_assets.discovery import (
     python_declarations,
     read_teams,
 )
-from mlplat_assets.field_checks import check_fields_of_all
+from mlplat_assets.evaluation_checks import check_evaluation
+from mlplat_assets.field_checks import check_approval, check_fields_of_all
 from mlplat_assets.model_spec import METRICS, ModelSpec
 from mlplat_assets.on_demand_checks import check_on_demand, check_on_demand_of
 from mlplat_assets.references import parse_cron, resolve_features, resolve_label, resolve_service
@@ -103,7 +104,9 @@ def _check_view(view: Declared[FeatureView], declared: Catalogue) -> None:
 def _check_model(model: Declared[ModelSpec], declared: Catalogue) -> None:
     spec = model.spec
     label = resolve_label(model, declared)
-    check_on_demand_of(model, resolve_features(model, declared), label)
+    features = resolve_features(model, declared)
+    check_on_demand_of(model, features, label)
+    check_evaluation(model, features, label)
     for context in spec.context:
         if context.name not in {column.name for column in label.table.spec.columns}:
             raise DeclarationError(
@@ -120,13 +123,7 @@ def _check_model(model: Declared[ModelSpec], declared: Catalogue) -> None:
             "Write five fields, for example '0 3 * * 1'.",
         )
     _check_gates(model)
-    if not spec.approvers:
-        raise DeclarationError(
-            model.file,
-            "approvers",
-            "is empty",
-            "Name at least one person who may approve production.",
-        )
+    check_approval(model)
     check_trainer(model, label)
 
 

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from mlplat_assets.commands.feature_commands import features_app
+from mlplat_assets.commands.governance_commands import audit_app, decisions_app, tokens_app
 from mlplat_assets.commands.lineage_commands import lineage_app, model_lineage_app
 from mlplat_assets.commands.model_commands import Model, models_app
 from mlplat_assets.commands.output import HELP, console, fail
@@ -40,18 +41,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=HELP,
 )
+models_app.add_typer(decisions_app)
 models_app.add_typer(model_lineage_app)
 app.add_typer(lineage_app)
 app.add_typer(
     models_app,
     name="models",
-    help="Versions: list, show, diff, reproduce, promote, roll back, audit.",
+    help="Versions: list, show, diff, reproduce, approve, promote, roll back.",
 )
 app.add_typer(
     features_app,
     name="features",
     help="Feature views: list, show, search, lineage, sync, audit, stream, serve.",
 )
+app.add_typer(audit_app, name="audit", help="Every decision: the log, and whether it is whole.")
+app.add_typer(tokens_app, name="tokens", help="Who may decide: create, list, revoke.")
 
 
 @app.command()
@@ -103,7 +107,7 @@ def dev(
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of Dagster's webserver.")] = 3001,
 ) -> None:
-    """Run Dagster's webserver and daemon, and serve a model."""
+    """Run Dagster's webserver and daemon, MLflow's UI, and serve a model."""
     from mlplat_assets.commands.dev import dev as run
 
     raise typer.Exit(run(from_environment(), console(), model, port=port))

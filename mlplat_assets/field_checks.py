@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import get_args
 
 from mlplat_assets.discovery import Catalogue, DeclarationError, Declared
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.spec import NUMERIC, DType, FeatureView, Field
 from mlplat_assets.sql_words import SQL_WORDS
 
@@ -120,6 +121,27 @@ def check_tags(declared: Declared, tags: Mapping[str, str]) -> None:
             raise DeclarationError(
                 declared.file, "tags", f"{name!r}: {value!r} is no text", "Quote name and value."
             )
+
+
+def check_approval(model: Declared[ModelSpec]) -> None:
+    """Refuse approvers who could never approve a version.
+
+    Raises:
+        DeclarationError: Naming the file, the attribute and the remedy.
+    """
+    people = {name.strip().casefold() for name in model.spec.approvers}
+    terms = model.spec.approval
+    if not people:
+        problem = "approvers", "is empty", "Name at least one person who may approve production."
+    elif not 1 <= terms.required <= len(people):
+        fact = f"is {terms.required}, of {len(people)} approvers"
+        problem = "approval.required", fact, "Ask for at least one of them, and no more."
+    elif terms.valid < timedelta(seconds=1):
+        problem = "approval.valid", f"is {terms.valid}", "Give a span, such as timedelta(days=14)."
+    else:
+        return
+    where, fact, remedy = problem
+    raise DeclarationError(model.file, where, fact, remedy)
 
 
 def _of_name(name: str) -> tuple[str, str, str] | None:

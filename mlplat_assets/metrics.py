@@ -1,5 +1,6 @@
 """Every metric that a gate may name, computed one way for networks, champions and baselines."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlplat_assets.model_spec import METRICS, Task
@@ -8,33 +9,48 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def score(task: Task, truth: "ArrayLike", predictions: "ArrayLike") -> dict[str, float]:
-    """Every metric of `spec.METRICS[task]` on the same rows, as plain floats.
+# How each metric is computed: only those that are asked for are.
+Ways = Mapping[str, Callable[[], float]]
+# Bins of equal mass that every calibration error is over.
+CALIBRATION_BINS = 10
 
-    `truth` is 0/1 for `binary` and `predictions` the probability of 1; both are in units of the
-    label for `regression`.
+
+def score(
+    task: Task, truth: "ArrayLike", predictions: "ArrayLike", only: Sequence[str] = ()
+) -> dict[str, float]:
+    """Every metric of `model_spec.METRICS[task]`, or `only` some, on the same rows as floats.
+
+    `truth` [n] is 0/1 for `binary` and `predictions` [n] the probability of 1; for `multiclass`
+    it is the class's index and `predictions` [n, K] the probability of each; for `regression`
+    both are in units of the label.
 
     Raises:
-        ValueError: Lengths differ, there are no rows, a value is not finite, or a binary truth
-            has one class only, for which no AUC exists.
+        ValueError: Lengths differ, there are no rows, a value is not finite, or a truth of
+            classes has one class only, for which no AUC exists.
     """
     import numpy as np
 
     actual = np.asarray(truth, dtype=np.float64)
     predicted = np.asarray(predictions, dtype=np.float64)
-    if actual.shape != predicted.shape or actual.ndim != 1 or len(actual) == 0:
+    if (
+        actual.ndim != 1
+        or len(actual) == 0
+        or predicted.shape[:1] != actual.shape
+        or predicted.ndim != (2 if task == "multiclass" else 1)
+    ):
         raise ValueError(
             f"truth has shape {actual.shape} and predictions {predicted.shape}; "
             "give two sequences of the same rows, at least one"
         )
     for name, values in (("truth", actual), ("predictions", predicted)):
         if bad := int((~np.isfinite(values)).sum()):
-            raise ValueError(f"{bad} of {len(values)} {name} are not finite; drop or repair them")
-    found = binary(actual, predicted) if task == "binary" else regression(actual, predicted)
-    return {name: found[name] for name in METRICS[task]}
+            raise ValueError(f"{bad} of {values.size} {name} are not finite; drop or repair them")
+    makers = {"binary": binary, "multiclass": multiclass, "regression": regression}
+    ways = makers[task](actual, predicted)
+    return {name: float(ways[name]()) for name in only or METRICS[task]}
 
 
-def binary(truth: "NDArray", probability: "NDArray") -> dict[str, float]:
+def binary(truth: "NDArray", probability: "NDArray") -> Ways:
     """Ranking (auc, average_precision), decision at 0.5 (accuracy) and probability quality."""
     import numpy as np
     from sklearn import metrics
@@ -45,27 +61,75 @@ def binary(truth: "NDArray", probability: "NDArray") -> dict[str, float]:
             f"{np.unique(truth)[:5].tolist()} in {len(truth)} rows; widen the period"
         )
     return {
-        "auc": float(metrics.roc_auc_score(truth, probability)),
-        "average_precision": float(metrics.average_precision_score(truth, probability)),
-        "accuracy": float(metrics.accuracy_score(truth, probability >= 0.5)),
-        "log_loss": float(metrics.log_loss(truth, probability)),
-        "brier": float(metrics.brier_score_loss(truth, probability)),
-        "ece": expected_calibration_error(truth, probability),
+        "auc": lambda: metrics.roc_auc_score(truth, probability),
+        "average_precision": lambda: metrics.average_precision_score(truth, probability),
+        "accuracy": ((probability >= 0.5) == truth).mean,
+        "log_loss": log_losses(truth, probability).mean,
+        "brier": ((probability - truth) ** 2).mean,
+        "ece": lambda: expected_calibration_error(truth, probability),
     }
 
 
-def regression(truth: "NDArray", predicted: "NDArray") -> dict[str, float]:
+def multiclass(truth: "NDArray", probabilities: "NDArray") -> Ways:
+    """Means over the classes that occur (macro), and the quality of the class that is decided.
+
+    `macro_auc` ranks each class against the rest; `ece` is of the decided class's probability.
+    """
+    import numpy as np
+    from sklearn import metrics
+
+    classes, index = probabilities.shape[1], truth.astype(np.int64)
+    present = np.unique(index)
+    if (index != truth).any() or present[0] < 0 or present[-1] >= classes or len(present) < 2:
+        raise ValueError(
+            f"a truth of {classes} classes needs two or more of 0 to {classes - 1} and nothing "
+            f"else, found {np.unique(truth)[:5].tolist()} in {len(truth)} rows; widen the period"
+        )
+    decided = probabilities.argmax(axis=1)
+    right = decided == index
+
+    def macro_auc() -> float:
+        areas = [metrics.roc_auc_score(index == k, probabilities[:, k]) for k in present]
+        return float(np.mean(areas))
+
+    return {
+        "macro_auc": macro_auc,
+        "accuracy": right.mean,
+        "macro_f1": lambda: metrics.f1_score(index, decided, labels=present, average="macro"),
+        "log_loss": log_losses(index, probabilities).mean,
+        "ece": lambda: expected_calibration_error(right, probabilities.max(axis=1)),
+    }
+
+
+def log_losses(truth: "NDArray", probability: "NDArray") -> "NDArray":
+    """Minus the logarithm of the probability that each row's truth was given, at most 36.04.
+
+    Probabilities are clipped by the rounding of float64, as scikit-learn does, so that a sure
+    mistake costs much and not everything.
+    """
+    import numpy as np
+
+    if probability.ndim == 1:
+        given = np.where(truth == 1, probability, 1 - probability)
+    else:
+        given = np.take_along_axis(probability, truth.astype(np.int64)[:, None], axis=1)[:, 0]
+    return -np.log(np.maximum(given, np.finfo(np.float64).eps))
+
+
+def regression(truth: "NDArray", predicted: "NDArray") -> Ways:
     """Explained variance (r2) and mean errors (mae, rmse) in units of the label."""
     from sklearn import metrics
 
     return {
-        "r2": float(metrics.r2_score(truth, predicted)),
-        "mae": float(metrics.mean_absolute_error(truth, predicted)),
-        "rmse": float(metrics.root_mean_squared_error(truth, predicted)),
+        "r2": lambda: metrics.r2_score(truth, predicted),
+        "mae": lambda: metrics.mean_absolute_error(truth, predicted),
+        "rmse": lambda: metrics.root_mean_squared_error(truth, predicted),
     }
 
 
-def expected_calibration_error(truth: "NDArray", probability: "NDArray", bins: int = 10) -> float:
+def expected_calibration_error(
+    truth: "NDArray", probability: "NDArray", bins: int = CALIBRATION_BINS
+) -> float:
     """Mean gap between predicted probability and observed rate over bins of equal mass.
 
     Guo et al. 2017 ("On Calibration of Modern Neural Networks"), whose bins have equal width;
@@ -77,7 +141,7 @@ def expected_calibration_error(truth: "NDArray", probability: "NDArray", bins: i
 
 
 def reliability(
-    truth: "NDArray", probability: "NDArray", bins: int = 10
+    truth: "NDArray", probability: "NDArray", bins: int = CALIBRATION_BINS
 ) -> tuple["NDArray", "NDArray", "NDArray"]:
     """Mean probability, observed rate and rows of each equal-mass bin, lowest first.
 
@@ -95,3 +159,16 @@ def reliability(
     predicted = np.add.reduceat(ordered, starts) / rows
     observed = np.add.reduceat(truth[order], starts) / rows
     return predicted, observed, rows
+
+
+def calibration_noise(truth: "NDArray", probability: "NDArray") -> float:
+    """The calibration error that so many rows would show of perfectly calibrated predictions.
+
+    A bin of n rows with mean probability p is off by chance by sqrt(p (1 - p) / n), of which the
+    mean absolute value is sqrt(2 / pi) times that. An error about as large says nothing.
+    """
+    import numpy as np
+
+    predicted, _, rows = reliability(truth, probability)
+    chance = np.sqrt(2 / np.pi * predicted * (1 - predicted) / rows)
+    return float((chance * rows).sum() / rows.sum())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal
 
 from mlplat_assets.spec import Field
@@ -52,13 +53,62 @@ class TimeSplit:
 class Gate:
     """A bound that a candidate must meet on the holdout before it may be registered.
 
-    `floor` is the worst acceptable value of the metric. `margin` is how much worse than the
-    champion, on the same rows, the candidate may be (0: at least level; None: not compared).
+    `floor` is the worst acceptable value of the metric, held against the value measured.
+    `margin` is how much worse than the champion the candidate may be, held against the 95%
+    interval of their difference on the same rows: PASS where its worse end is within the margin,
+    FAIL where its better end is not, else INCONCLUSIVE, which is no pass. 0 asks for proof that
+    it is level or better, None does not compare. The first gate's metric is the primary one: on
+    it, a candidate that is surely worse than the champion fails whatever the margin.
     """
 
     metric: str
     floor: float | None = None
     margin: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """A part of the holdout that is looked at on its own, by the primary metric.
+
+    `column` is an input, an entity or a context field; each of its values is a slice. A number
+    needs `edges`, which cut it: (10, 16) gives below 10, 10 to below 16, and from 16. A slice of
+    fewer than `minimum_rows` is told as too small. `margin` guards every other slice against the
+    champion as a Gate does; None only reports.
+    """
+
+    column: str
+    edges: tuple[float, ...] = ()
+    minimum_rows: int = 200
+    margin: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fairness:
+    """How far the groups of a column may differ in what a binary model decides about them.
+
+    `demographic_parity` compares the share of rows decided positive, `equal_opportunity` that
+    share among truly positive rows. The greatest gap between two groups must be below `limit`
+    with its whole 95% interval. Groups with fewer than `minimum_rows` such rows are not judged.
+    A row is decided positive from the probability `threshold` on; None: from the one at which as
+    many rows are positive as truly were.
+    """
+
+    column: str
+    metric: Literal["demographic_parity", "equal_opportunity"] = "demographic_parity"
+    limit: float = 0.1
+    minimum_rows: int = 200
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What the packaged model may take: p99 of one prediction on one thread, size of its folder.
+
+    None: measured and reported, not held.
+    """
+
+    latency_ms: float | None = None
+    megabytes: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +125,17 @@ class DriftPolicy:
     quantile: float = 1.0
     columns: int = 2
     minimum_rows: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """How many of the approvers must approve a version, and for how long one approval stands.
+
+    The author is never one of them. Newer evidence voids what was approved before.
+    """
+
+    required: int = 1
+    valid: timedelta = timedelta(days=14)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +177,16 @@ class ModelSpec:
     features: tuple[str, ...]
     gates: tuple[Gate, ...]
     approvers: tuple[str, ...]
+    approval: Approval = Approval()
     entity_features: tuple[str, ...] = ()
     context: tuple[Field, ...] = ()
     auxiliary: tuple[str, ...] = ()
     trainer: str = "mlplat_assets.models.trainers.tabular:TabularModule"
     hyperparameters: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     split: TimeSplit = TimeSplit()
+    slices: tuple[Slice, ...] = ()
+    fairness: tuple[Fairness, ...] = ()
+    budget: Budget = Budget()
     drift: DriftPolicy = DriftPolicy()
     retrain: Retrain = Retrain()
     serving: Serving = Serving()

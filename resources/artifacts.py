@@ -18,8 +18,7 @@ from resources.artifact_blobs import (
     temporary_path,
 )
 from resources.digests import canonical_json, digest_of_bytes, digest_of_file
-
-_PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib"}
+from resources.pickles import SUFFIXES, holds_pickle
 
 
 class ArtifactCorrupted(ValueError):
@@ -49,6 +48,7 @@ class ArtifactStore:
         digest = digest_of_bytes(data)
         with temporary_path(self._cache) as temporary:
             temporary.write_bytes(data)
+            _refuse_pickle(temporary, digest)
             self._blobs.put(temporary, digest)
         return digest
 
@@ -58,7 +58,7 @@ class ArtifactStore:
 
     def put_file(self, path: Path) -> str:
         """Store one file; returns the digest of its content."""
-        _refuse_pickle(path.name)
+        _refuse_pickle(path, path.name)
         digest = digest_of_file(path)
         self._blobs.put(path, digest)
         return digest
@@ -74,7 +74,7 @@ class ArtifactStore:
         """Store every file below a folder; returns the digest of the folder."""
         files = files_of(path)
         for name in files:
-            _refuse_pickle(name)
+            _refuse_pickle(path / name, name)
         for name, digest in files.items():
             self._blobs.put(path / name, f"sha256:{digest}")
         return self.put_bytes(canonical_json(files))
@@ -172,6 +172,6 @@ def _manifest(data: bytes, digest: str) -> dict[str, str]:
     return manifest
 
 
-def _refuse_pickle(name: str) -> None:
-    if PurePosixPath(name).suffix.lower() in _PICKLES:
+def _refuse_pickle(path: Path, name: str) -> None:
+    if PurePosixPath(name).suffix.lower() in SUFFIXES or holds_pickle(path):
         raise PickleRefused(f"{name} can run code when loaded; store safetensors, ONNX or JSON")

@@ -38,8 +38,9 @@ class RegistryResource(dg.ConfigurableResource[Registry]):
     """Model versions, stages and the audit log, migrated to the newest schema."""
 
     def create_resource(self, context: dg.InitResourceContext) -> Registry:
-        """The registry of this environment."""
-        opened = registry(from_environment().registry_url)
+        """The registry of this environment, acted on by the holder of its token."""
+        settings = from_environment()
+        opened = registry(settings.registry_url, token=settings.token)
         opened.migrate()
         return opened
 

@@ -8,7 +8,7 @@ import getpass
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -29,11 +29,16 @@ class Settings:
         registry_url: SQLAlchemy URL (`MLPLAT_REGISTRY_URL`).
         artifacts_url: Folder path or `s3://bucket/prefix` (`MLPLAT_ARTIFACTS_URL`).
         tracking_url: MLflow tracking URI (`MLPLAT_TRACKING_URL`).
+        tracking_ui: Where people open MLflow: the server, or what `mlplat dev` starts on a
+            SQLite file (`MLPLAT_TRACKING_UI`).
+        dagster_url: Where people open Dagster, for links from elsewhere (`MLPLAT_DAGSTER_URL`).
         journal: Folder of the prediction journal's segments (`MLPLAT_JOURNAL`).
         bentoml_home: Folder of the Bento store (`BENTOML_HOME`).
         dagster_home: Folder that holds `dagster.yaml` (`DAGSTER_HOME`).
         serving_url: Where `mlplat serve` listens (`MLPLAT_SERVING_URL`).
-        actor: Name written to the audit log for what this process does (`MLPLAT_ACTOR`).
+        actor: Name written to the audit log for what this process does (`MLPLAT_ACTOR`), while
+            the registry has no tokens.
+        token: What proves to the registry who acts, None for nobody (`MLPLAT_TOKEN`).
         cpu_hour_price: Price of an hour of a CPU; None: not declared (`MLPLAT_CPU_HOUR_PRICE`).
         gpu_hour_price: Price of an hour of a GPU; None: not declared (`MLPLAT_GPU_HOUR_PRICE`).
         currency: What prices are in, EUR if unset (`MLPLAT_CURRENCY`).
@@ -49,12 +54,15 @@ class Settings:
     registry_url: str
     artifacts_url: str
     tracking_url: str
+    tracking_ui: str
+    dagster_url: str
     journal: Path
     bentoml_home: Path
     dagster_home: Path
     serving_url: str
     actor: str
     image: str | None
+    token: str | None = field(repr=False)
     cpu_hour_price: float | None
     gpu_hour_price: float | None
     currency: str
@@ -71,10 +79,13 @@ class Settings:
             "MLPLAT_REGISTRY_URL": self.registry_url,
             "MLPLAT_ARTIFACTS_URL": self.artifacts_url,
             "MLPLAT_TRACKING_URL": self.tracking_url,
+            "MLPLAT_TRACKING_UI": self.tracking_ui,
+            "MLPLAT_DAGSTER_URL": self.dagster_url,
             "MLPLAT_JOURNAL": str(self.journal),
             "MLPLAT_DAGSTER_STORAGE": str(self.home / "dagster"),
             "MLPLAT_SERVING_URL": self.serving_url,
             "MLPLAT_ACTOR": self.actor,
+            "MLPLAT_TOKEN": self.token or "",
             "MLPLAT_IMAGE": self.image or "",
             "MLPLAT_CPU_HOUR_PRICE": _said(self.cpu_hour_price),
             "MLPLAT_GPU_HOUR_PRICE": _said(self.gpu_hour_price),
@@ -85,6 +96,8 @@ class Settings:
             "DO_NOT_TRACK": "1",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
+            # Else its server keeps six processes of 160 MB for jobs that nothing here submits.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
 
 
@@ -92,6 +105,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from environment variables, each with an embedded default below the home folder."""
     env = os.environ if environ is None else environ
     home = Path(env.get("MLPLAT_HOME") or REPOSITORY / ".mlplat").resolve()
+    tracking = env.get("MLPLAT_TRACKING_URL") or f"sqlite:///{home / 'mlflow.sqlite'}"
+    remote = tracking if tracking.startswith("http") else None
     return Settings(
         home=home,
         lake_catalog=env.get("MLPLAT_LAKE_CATALOG") or f"sqlite:{home / 'lake' / 'catalog.sqlite'}",
@@ -101,12 +116,15 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         online_timeout=_seconds(env, "MLPLAT_ONLINE_TIMEOUT", 2.0),
         registry_url=env.get("MLPLAT_REGISTRY_URL") or f"sqlite:///{home / 'registry.sqlite'}",
         artifacts_url=env.get("MLPLAT_ARTIFACTS_URL") or str(home / "artifacts"),
-        tracking_url=env.get("MLPLAT_TRACKING_URL") or f"sqlite:///{home / 'mlflow.sqlite'}",
+        tracking_url=tracking,
+        tracking_ui=env.get("MLPLAT_TRACKING_UI") or remote or "http://127.0.0.1:5001",
+        dagster_url=env.get("MLPLAT_DAGSTER_URL") or "http://127.0.0.1:3001",
         journal=Path(env.get("MLPLAT_JOURNAL") or home / "journal"),
         bentoml_home=Path(env.get("BENTOML_HOME") or home / "bentoml"),
         dagster_home=Path(env.get("DAGSTER_HOME") or REPOSITORY / "resources" / "instance"),
         serving_url=env.get("MLPLAT_SERVING_URL") or "http://127.0.0.1:3000",
         actor=env.get("MLPLAT_ACTOR") or getpass.getuser(),
+        token=env.get("MLPLAT_TOKEN") or None,
         image=env.get("MLPLAT_IMAGE") or None,
         cpu_hour_price=_price(env, "MLPLAT_CPU_HOUR_PRICE"),
         gpu_hour_price=_price(env, "MLPLAT_GPU_HOUR_PRICE"),

@@ -97,7 +97,17 @@ def test_help_shows_every_command_within_a_second() -> None:
 
     seconds, shown = min(timed() for _ in range(3))
     assert seconds < 1.0
-    for name in ("demo", "dev", "serve", "models", "features", "explain", "doctor"):
+    for name in (
+        "demo",
+        "dev",
+        "serve",
+        "models",
+        "features",
+        "audit",
+        "tokens",
+        "explain",
+        "doctor",
+    ):
         assert f"│ {name} " in shown
 
 
@@ -205,7 +215,7 @@ def test_a_rollback_returns_to_the_champion_before(run: Run, home: Path) -> None
     shown = told(run("models", "rollback", MODEL, "--reason", "errors at night"))
     assert f"{MODEL} version 1 is in production, rolled back" in shown
     assert open_registry(home).version(MODEL, 2).stage is Stage.ARCHIVED
-    log = told(run("models", "audit", MODEL))
+    log = told(run("audit", "log", MODEL))
     assert "rolled back to version 1 carol errors at night" in log
     assert "has no champion before version 1" in told(
         run("models", "rollback", MODEL, "--reason", "again"), 1
@@ -214,9 +224,9 @@ def test_a_rollback_returns_to_the_champion_before(run: Run, home: Path) -> None
 
 def test_the_audit_log_is_shown_and_verified(run: Run, home: Path) -> None:
     crown(home, "first")
-    shown = told(run("models", "audit", "--verify"))
+    shown = told(run("audit", "log"))
     assert f"version 1 promoted ✓ {APPROVER}" in shown
-    assert "✓ 2 entries verified" in shown
+    assert "✓ 3 entries verified" in told(run("audit", "verify"))
 
 
 def test_a_tampered_audit_log_is_one_line_and_status_one(run: Run, home: Path) -> None:
@@ -230,7 +240,7 @@ def test_a_tampered_audit_log_is_one_line_and_status_one(run: Run, home: Path) -
             connection.execute(f'drop trigger "{trigger}"')
         connection.execute("update audit_log set reason = 'nothing to see' where id = 2")
     connection.close()
-    result = run("models", "audit", "--verify")
+    result = run("audit", "verify")
     assert result.exit_code == 1
     assert "audit entry 2: was edited" in result.stderr
     assert "registry" in told(run("doctor"), 1)
@@ -240,7 +250,7 @@ def test_a_tampered_audit_log_is_one_line_and_status_one(run: Run, home: Path) -
     ("arguments", "fact"),
     [
         (("models", "show", "flights.arival_delay"), "did you mean flights.arrival_delay?"),
-        (("models", "audit"), "there is no registry at sqlite:///"),
+        (("audit", "log"), "there is no registry at sqlite:///"),
         (("features", "show", "flights.wether"), "did you mean flights.weather?"),
         (("features", "lineage", "flights.wether"), "did you mean flights.weather?"),
         (("features", "lineage", "flights.weather:tmp"), "did you mean temp?"),
@@ -276,7 +286,7 @@ def test_wrong_usage_has_status_two(run: Run, arguments: tuple[str, ...]) -> Non
     "url", ["nonsense", "mysql://u:hunter2@db/x", "postgresql+psycopg://u:hunter2@127.0.0.1:1/x"]
 )
 def test_a_registry_that_is_away_is_one_line_without_its_password(run: Run, url: str) -> None:
-    result = run("models", "audit", MLPLAT_REGISTRY_URL=url)
+    result = run("audit", "log", MLPLAT_REGISTRY_URL=url)
     assert result.exit_code == 1
     assert result.stderr.count("\n") == 1
     assert "hunter2" not in result.output
@@ -418,7 +428,7 @@ def test_the_doctor_of_a_furnished_home_tells_what_each_store_holds(
     shown = told(
         run("doctor", MLPLAT_HOME=str(home), MLPLAT_SERVING_URL=f"http://127.0.0.1:{free_port()}")
     )
-    assert "2 versions, audit log of 5 verified" in shown
+    assert "2 versions, audit log of 7 verified" in shown
     assert "4 tables at snapshot" in shown
     assert " segment" in shown
     assert "stream.sqlite 2 messages" in shown

@@ -17,6 +17,7 @@ from mlplat_assets.commands.output import (
     stage_text,
     table,
 )
+from mlplat_assets.commands.registered import approval_table
 from mlplat_assets.commands.stores import opened_lake, opened_registry
 from mlplat_assets.monitoring.explanation import Explanation, explain
 from resources.settings import Settings
@@ -44,6 +45,9 @@ def _print(console: Console, found: Explanation) -> None:
     )
     console.print(heading("Version"))
     console.print(facts(_version(found)))
+    if found.approvals:
+        console.print(heading("Approvals"))
+        console.print(approval_table(found.approvals))
     console.print(heading("Feature rows"))
     rows = table(
         "VIEW", "EVENT TIME UTC", "PARTITION", "DATA VERSION THEN", "SNAPSHOT", right=("SNAPSHOT",)

@@ -1,5 +1,6 @@
 """`mlplat models ...`: thin commands, each importing what it needs when it runs."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,19 +51,50 @@ def models_show(
         show_version(from_environment(), console(), model, version)
 
 
+@models_app.command("card")
+def models_card(
+    model: Model,
+    version: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="[VERSION]", parser=_version, help="Default: the champion.", show_default=False
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it as a page with its plots.")
+    ] = None,
+) -> None:
+    """The model card: use, data, metrics, slices, fairness, gates, limits, approvals."""
+    from mlplat_assets.commands.model_card import show_card
+
+    show_card(from_environment(), console(), model, version, html)
+
+
 @models_app.command("promote")
 def models_promote(
     model: Model,
     version: Number,
-    approver: Annotated[
-        str, typer.Option(help="Who approves it: listed for the model, not the author.")
-    ],
     reason: Reason,
+    approver: Annotated[
+        str | None,
+        typer.Option(help="Give this person's approval as well: listed, not the author, you."),
+    ] = None,
+    break_glass: Annotated[
+        bool, typer.Option("--break-glass", help="Without approvals, as an admin, on record.")
+    ] = False,
 ) -> None:
-    """Put a version that passed its gates into production."""
+    """Put a version that passed its gates, and has its approvals, into production."""
     from mlplat_assets.commands.models import promote
 
-    promote(from_environment(), console(), model, version, approver=approver, reason=reason)
+    promote(
+        from_environment(),
+        console(),
+        model,
+        version,
+        approver=approver,
+        reason=reason,
+        break_glass=break_glass,
+    )
 
 
 @models_app.command("rollback")
@@ -78,16 +110,3 @@ def models_rollback(
     from mlplat_assets.commands.models import roll_back
 
     roll_back(from_environment(), console(), model, reason=reason, to=to)
-
-
-@models_app.command("audit")
-def models_audit(
-    model: Annotated[
-        str | None, typer.Argument(metavar="[MODEL]", help="Default: all.", show_default=False)
-    ] = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Check the chain of hashes.")] = False,
-) -> None:
-    """Who decided what, when and why."""
-    from mlplat_assets.commands.models import audit
-
-    audit(from_environment(), console(), model, verify=verify)

@@ -1,18 +1,18 @@
 """Pages of `mlplat models`: a model, a version, the log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mlplat_assets.catalogue import catalogue
+from mlplat_assets.commands.origin import origin
 from mlplat_assets.commands.output import (
     Cell,
     add,
     cell_text,
-    commit,
-    cost_text,
+    duration,
     facts,
     heading,
     moment,
@@ -21,23 +21,27 @@ from mlplat_assets.commands.output import (
     table,
 )
 from mlplat_assets.commands.registered import (
+    approval_table,
+    by_whom,
     gates_of,
     metrics_of,
     require_registered,
     unknown_model,
-    versions_by_model,
 )
-from mlplat_assets.commands.stores import opened_registry
+from mlplat_assets.commands.stores import NotThereYet, opened_registry
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.model_spec import METRICS, Gate, ModelSpec
 from resources.registry.records import Action, AuditEntry, Stage, Version
 from resources.settings import REPOSITORY, Settings
 
+_SHOWN = 20
+_REFUSALS = (Action.REFUSED, Action.DENIED, Action.REJECTED, Action.BREAK_GLASS)
+
 
 def show_model(settings: Settings, console: Console, name: str) -> None:
     """What a model declares, and its versions."""
     declared = catalogue()
-    versions = versions_by_model(settings).get(name, [])
+    count, versions = _newest(settings, name)
     if name not in declared.models and not versions:
         raise unknown_model(name, declared.models)
     console.print(Text(name, style="bold"))
@@ -64,6 +68,17 @@ def show_model(settings: Settings, console: Console, name: str) -> None:
         )
     console.print(heading("Versions"))
     console.print(made)
+    if count > len(versions):
+        console.print(f"\nThe newest {len(versions)} of {count:,}.", style="dim")
+
+
+def _newest(settings: Settings, name: str) -> tuple[int, list[Version]]:
+    """How many versions a model has, and the newest of them."""
+    try:
+        with opened_registry(settings) as registry:
+            return registry.count(name), registry.versions(name, limit=_SHOWN)
+    except NotThereYet:
+        return 0, []
 
 
 def show_version(settings: Settings, console: Console, name: str, number: int) -> None:
@@ -71,9 +86,10 @@ def show_version(settings: Settings, console: Console, name: str, number: int) -
     with opened_registry(settings) as registry:
         require_registered(registry, name)
         version = registry.version(name, number)
-        entries = [entry for entry in registry.audit(name) if entry.version == number]
+        entries = registry.audit(name, version=number)
+        verdicts = registry.approvals(name, number)
     console.print(Text(f"{name} version {number}", style="bold"))
-    console.print(facts(_origin(version, entries)))
+    console.print(facts(origin(version, entries)))
     if partitions := version.lineage.get("partitions"):
         made = table("LAKE TABLE", "FIRST DAY", "LAST DAY", "DAYS", "DATA VERSION", right=("DAYS",))
         for part in partitions:
@@ -84,6 +100,9 @@ def show_version(settings: Settings, console: Console, name: str, number: int) -
     console.print(_gate_table(version))
     console.print(heading("Metrics on the holdout"))
     console.print(_metric_table(version))
+    if verdicts:
+        console.print(heading("Approvals"))
+        console.print(approval_table(verdicts))
     console.print(heading("History"))
     console.print(log_table(entries))
 
@@ -92,25 +111,35 @@ def log_table(entries: Sequence[AuditEntry], with_model: bool = False) -> Table:
     """Audit entries, oldest first."""
     made = table("#", "AT UTC", "WHAT", "ACTOR, ✓ APPROVER", "REASON", right=("#",))
     for entry in entries:
-        approver = Text(f"\n✓ {entry.approver}", style="green") if entry.approver else ""
         what = _what(entry)
         add(
             made,
             entry.id,
             moment(entry.at),
-            Text(f"{entry.model}\n") + what if with_model else what,
-            Text(entry.actor) + approver,
+            Text(f"{entry.model}\n") + what if with_model and entry.model else what,
+            _who(entry),
             entry.reason,
         )
     return made
+
+
+def _who(entry: AuditEntry) -> Text:
+    """The actor, with the role of the token where there was one, and whose approval it is."""
+    actor = by_whom(entry.actor, entry.role) if entry.role else Text(entry.actor)
+    if entry.approver is None:
+        return actor
+    mark, style = ("✗", "red") if entry.action is Action.REJECTED else ("✓", "green")
+    return actor + Text(f"\n{mark} {entry.approver}", style=style)
 
 
 def _what(entry: AuditEntry) -> Text:
     """`version 2 promoted`, or `candidate refused` of one that was never registered."""
     if entry.action is Action.ROLLED_BACK:
         return Text(f"rolled back to version {entry.version}", style="green")
+    if not entry.model:
+        return Text(entry.action.replace("_", " "))
     subject = f"version {entry.version}" if entry.version else "candidate"
-    style = "red" if entry.action is Action.REFUSED else ""
+    style = "red" if entry.action in _REFUSALS else ""
     if entry.to_stage is Stage.PRODUCTION:
         style = "green"
     return Text(f"{subject} {entry.action.replace('_', ' ')}", style=style)
@@ -121,12 +150,18 @@ def _declaration(model: Declared[ModelSpec], declared: Catalogue) -> dict[str, C
     return {
         "task": f"{spec.task}, of {spec.label}",
         "owner": declared.owner(model),
-        "approvers": ", ".join(spec.approvers),
+        "approvers": _approvers(spec),
         "features": ", ".join(spec.features),
         "gates": "; ".join(_gate_text(gate, spec) for gate in spec.gates),
         "retrains": _retrains(spec),
         "declared in": str(model.file).removeprefix(f"{REPOSITORY}/"),
     }
+
+
+def _approvers(spec: ModelSpec) -> str:
+    needed = spec.approval.required
+    asked = f"{needed} of " if needed > 1 else ""
+    return f"{asked}{', '.join(spec.approvers)}; each for {duration(spec.approval.valid)}"
 
 
 def _retrains(spec: ModelSpec) -> str:
@@ -142,43 +177,6 @@ def _gate_text(gate: Gate, spec: ModelSpec) -> str:
         slack = f" by more than {gate.margin:g}" if gate.margin else ""
         parts.append(f"not behind the champion{slack}")
     return f"{gate.metric} {', '.join(parts)}"
-
-
-def _origin(version: Version, entries: Sequence[AuditEntry]) -> dict[str, Cell]:
-    lineage = version.lineage
-    approvers = [e.approver for e in entries if e.action is Action.PROMOTED]
-    seconds = lineage.get("duration_seconds")
-    return {
-        "stage": stage_text(version.stage),
-        "registered": f"{moment(version.created_at)} UTC",
-        "author": version.author,
-        "approver": approvers[-1] if approvers else None,
-        "run": version.run_id,
-        "artefact": version.artifact_digest,
-        "evidence": version.evidence_digest,
-        "training set": lineage.get("training_set_digest"),
-        "lake snapshot": lineage.get("lake_snapshot"),
-        "definitions": lineage.get("definitions_digest"),
-        "weights": lineage.get("files", {}).get("weights.safetensors"),
-        "code commit": commit(lineage),
-        "changes": lineage.get("code_changes"),
-        "environment": lineage.get("environment_digest"),
-        "python": lineage.get("python"),
-        "image": lineage.get("image"),
-        "hardware": lineage.get("hardware") and _plain(lineage["hardware"]),
-        "trainer": lineage.get("trainer"),
-        "settings": _plain(lineage.get("hyperparameters", {})),
-        "seed": lineage.get("seed"),
-        "runs": _plain({n: run for n, run in lineage.get("run_ids", {}).items() if run}),
-        "trained in": seconds and f"{seconds:.0f} s",
-        "cost": cost_text(lineage.get("cost")),
-    }
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {inner}" for name, inner in value.items())
-    return str(value)
 
 
 def _gate_table(version: Version) -> Table:

@@ -1,21 +1,18 @@
 """`mlplat models`: which versions there are, which one serves, and who decided so."""
 
-from collections.abc import Sequence
-
 from rich.console import Console
 from rich.text import Text
 
-from mlplat_assets.commands.model_pages import log_table
 from mlplat_assets.commands.output import Cell, add, cell_text, stage_text, table
 from mlplat_assets.commands.registered import (
+    NOTHING_HELD,
     gates_of,
+    holdings,
     metrics_of,
     require_registered,
-    unknown_model,
-    versions_by_model,
 )
 from mlplat_assets.commands.stores import opened_registry
-from resources.registry.records import Stage, Version
+from resources.registry.records import Version
 from resources.settings import Settings
 
 
@@ -24,19 +21,19 @@ def list_models(settings: Settings, console: Console) -> None:
     from mlplat_assets.catalogue import catalogue
 
     declared = catalogue()
-    found = versions_by_model(settings)
     made = table("MODEL", "SERVES", "METRIC", "VERSIONS", "NEWEST", "OWNER", right=("VERSIONS",))
+    found = holdings(settings)
     for name in sorted({*declared.models, *found}):
-        model, versions = declared.models.get(name), found.get(name, [])
-        champion = next((v for v in versions if v.stage is Stage.PRODUCTION), None)
+        model, held = declared.models.get(name), found.get(name, NOTHING_HELD)
+        champion = held.champion
         undeclared = Text("not declared", style="yellow")
         add(
             made,
             Text(name, style="bold"),
             champion and Text(f"version {champion.number}", style="bold green"),
             champion and _first_metric(champion),
-            len(versions),
-            _newest(versions),
+            held.versions,
+            _newest(held.newest),
             declared.owner(model) if model else undeclared,
         )
     console.print(made)
@@ -45,19 +42,33 @@ def list_models(settings: Settings, console: Console) -> None:
 
 
 def promote(
-    settings: Settings, console: Console, name: str, number: int, *, approver: str, reason: str
+    settings: Settings,
+    console: Console,
+    name: str,
+    number: int,
+    *,
+    approver: str | None,
+    reason: str,
+    break_glass: bool,
 ) -> None:
     """Make a version the champion, on record."""
     with opened_registry(settings) as registry:
         require_registered(registry, name)
         before = registry.champion(name)
         version = registry.promote(
-            name, number, actor=settings.actor, approver=approver, reason=reason
+            name,
+            number,
+            actor=settings.actor,
+            approver=approver,
+            reason=reason,
+            break_glass=break_glass,
         )
+        (decided,) = registry.audit(name, version=number, newest=1)
     if before and before.number == version.number:
         console.print(f"{name} version {number} is in production already; nothing changed.")
         return
-    _tell_move(console, version, before, f"approved by {approver}")
+    how = f"approved by {decided.approver}" if decided.approver else "without approval"
+    _tell_move(console, version, before, how)
 
 
 def roll_back(
@@ -72,20 +83,6 @@ def roll_back(
         console.print(f"{name} version {version.number} is in production already; nothing changed.")
         return
     _tell_move(console, version, before, "rolled back")
-
-
-def audit(settings: Settings, console: Console, name: str | None, *, verify: bool) -> None:
-    """The log of every decision, and whether it is as it was written."""
-    with opened_registry(settings) as registry:
-        if name is not None and not registry.audit(name):
-            raise unknown_model(name, registry.models())
-        console.print(log_table(registry.audit(name), with_model=name is None))
-        if verify:
-            count = registry.verify_audit()
-            console.print(
-                f"\n✓ {count} entries verified: an unbroken chain to the versions as they are.",
-                style="green",
-            )
 
 
 def _tell_move(console: Console, version: Version, before: Version | None, how: str) -> None:
@@ -104,8 +101,7 @@ def _first_metric(version: Version) -> str | None:
     return None
 
 
-def _newest(versions: Sequence[Version]) -> Cell:
-    if not versions:
+def _newest(version: Version | None) -> Cell:
+    if version is None:
         return None
-    newest = versions[-1]
-    return Text(f"{newest.number}, ") + cell_text(stage_text(newest.stage))
+    return Text(f"{version.number}, ") + cell_text(stage_text(version.stage))

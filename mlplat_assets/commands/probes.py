@@ -94,12 +94,12 @@ def registry(settings: Settings) -> Finding:
 
     try:
         with opened_registry(settings) as opened:
-            versions = sum(len(opened.versions(model)) for model in opened.models())
+            versions = sum(opened.count(model) for model in opened.models())
             entries = opened.verify_audit()
     except NotThereYet:
         return found("absent", "not created yet", DEMO)
     except AuditBroken as error:
-        return found("broken", str(error), "See `mlplat models audit --verify`.")
+        return found("broken", str(error), "See `mlplat audit verify`.")
     except (StoreAway, ValueError) as error:
         cause = error.__cause__ if isinstance(error, StoreAway) else error
         remedy = "Start its database, or correct MLPLAT_REGISTRY_URL."

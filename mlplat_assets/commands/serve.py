@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,7 +41,9 @@ def serve(settings: Settings, console: Console, model: str, *, port: int | None,
     )  # fmt: skip
     command = (sys.executable, "-m", "bentoml", "serve", tag, "--host", LOOPBACK)
     child = Child(name="serving", command=(*command, "--port", str(listening)))
-    return run_together([child], environment=child_environment(settings), console=console)
+    # A service reads the registry and decides nothing: it gets no token to lose.
+    environment = child_environment(replace(settings, token=None))
+    return run_together([child], environment=environment, console=console)
 
 
 def serving_port(settings: Settings) -> int:
@@ -73,7 +76,7 @@ def production_tag(settings: Settings, model: str) -> str:
     if champion is None:
         raise LookupError(
             f"{model} has no production version; promote one: "
-            f"`mlplat models promote {model} VERSION --approver NAME --reason WHY`"
+            f"`mlplat models promote {model} VERSION --reason WHY`"
         )
     tag = bento_tag(model, champion.number)
     if not _folder(settings, tag).exists():

@@ -52,7 +52,7 @@ def opened_registry(settings: Settings) -> Iterator[Registry]:
     if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
         raise NotThereYet("registry", where)
     try:
-        yield registry(settings.registry_url)
+        yield registry(settings.registry_url, token=settings.token)
     except RegistryNotMigrated as error:
         raise NotThereYet("registry", where) from error
     except DBAPIError as error:

@@ -32,7 +32,7 @@ class Loop:
         self.model = self.catalogue.models[MODEL]
         self.inputs = model_inputs(self.model, self.catalogue)
         self.lake = lake_from(settings)
-        self.registry = registry(settings.registry_url)
+        self.registry = registry(settings.registry_url, token=settings.token)
         self.registry.migrate()
         self.graph = Graph()
         self.traffic: dict[Days, Traffic] = {}

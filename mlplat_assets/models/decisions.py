@@ -5,10 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from mlplat_assets.keys import key
-from resources.registry.records import Action
+from resources.registry.records import CORONATIONS
 from resources.registry.registry import Registry
-
-_DECISIONS = (Action.PROMOTED, Action.ROLLED_BACK)
 
 
 @dg.sensor(
@@ -23,7 +21,7 @@ def champion_changed(
     """One run per decision; the cursor is the last audit entry seen."""
     seen = int(context.cursor or 0)
     entries = registry.audit_since(seen)
-    decided = [entry for entry in entries if entry.action in _DECISIONS]
+    decided = [entry for entry in entries if entry.action in CORONATIONS]
     for entry in decided:
         team, name = entry.model.split(".")
         yield dg.RunRequest(

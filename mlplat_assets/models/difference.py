@@ -13,7 +13,7 @@ from resources.registry.records import Version
 
 _INPUTS = ("features", "label", "context", "entity_features")
 _PLACE = ("python", "hardware", "image")
-_CODE = ("code_commit", "code_dirty", "code_changes")
+_CODE = ("code_commit", "code_dirty", "code_changes", "trainer_digest")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,20 +31,20 @@ def champion(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefin
         kinds={"sqlalchemy"},
     )
     def in_production(registry: dg.ResourceParam[Registry]) -> dg.MaterializeResult:
-        version = registry.champion(model.full_name)
-        if version is None:
+        decided = registry.decision(model.full_name)
+        if decided is None or decided.version is None:
             raise dg.Failure(
                 f"{model.full_name} has no version in production; "
                 f"promote one with `mlplat models promote {model.full_name} VERSION`"
             )
-        decided = [e for e in registry.audit(model.full_name) if e.version == version.number][-1]
+        number, at = decided.version, decided.at
         return dg.MaterializeResult(
             metadata={
-                "version": version.number,
-                "artifact_digest": version.artifact_digest,
+                "version": number,
+                "artifact_digest": decided.artifact_digest,
                 "decision": decided.action.value,
                 "actor": decided.actor,
-                "approver": registry.approver_of(model.full_name, version.number, decided.at) or "",
+                "approver": registry.approver_of(model.full_name, number, at) or "",
                 "reason": decided.reason,
             }
         )

@@ -13,6 +13,7 @@ from mlplat_assets.models.handoff import latest, run_of
 from mlplat_assets.models.lineage import version_lineage
 from resources.artifacts import ArtifactStore
 from resources.lake import Lake
+from resources.registry.records import ApprovalTerms
 from resources.registry.registry import Registry
 
 
@@ -59,20 +60,22 @@ def version(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefini
             evidence_digest=handed["evidence_digest"],
             lineage=lineage,
             approvers=model.spec.approvers,
+            approval=ApprovalTerms(
+                required=model.spec.approval.required, valid=model.spec.approval.valid
+            ),
             author=handed["author"],
             run_id=context.run.run_id,
             tags={"team": model.team},
         )
-        approve = (
-            f"mlplat models promote {model.full_name} {made.number} --approver NAME --reason WHY"
-        )
+        version = f"{model.full_name} {made.number}"
         return dg.MaterializeResult(
             metadata={
                 "version": made.number,
                 "stage": made.stage.value,
                 "artifact_digest": made.artifact_digest,
                 "evidence_digest": made.evidence_digest,
-                "to_promote": approve,
+                "to_approve": f"mlplat models approve {version} --reason WHY",
+                "to_promote": f"mlplat models promote {version} --reason WHY",
                 "lineage": dg.MetadataValue.json(made.lineage),
             }
         )

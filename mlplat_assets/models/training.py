@@ -20,13 +20,13 @@ from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
 from mlplat_assets.models.lineage import training_lineage
 from mlplat_assets.models.splits import Split, split
+from mlplat_assets.models.tracked_run import TrackedRun
+from mlplat_assets.models.training_run import training_data, training_subject
 from mlplat_assets.models.training_sets import LABEL
 from resources.artifacts import ArtifactStore
 from resources.settings import Settings
 
 if TYPE_CHECKING:
-    from pytorch_lightning.loggers import Logger
-
     from mlplat_assets.models.trainers.fitting import Fitted
 
 
@@ -54,13 +54,18 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         manifest = read_manifest(artifacts, latest(context.instance, upstream))
         parts = read_split(model, manifest, artifacts)
         with tempfile.TemporaryDirectory(prefix="mlplat-") as scratch:
-            fitted = train(
-                model, inputs, parts, settings, Path(scratch) / "fit", context.run.run_id
-            )
+            fitted, tracking = train(model, inputs, parts, manifest, settings, context.run.run_id)
             lineage = training_lineage(
                 model, manifest, fitted.hyperparameters, artifacts, settings
             ) | {
-                "run_ids": {"training_set": manifest["run_id"], "candidate": context.run.run_id},
+                "trainer_digest": fitted.trainer_digest,
+                "weights_digest": fitted.weights_digest,
+                "resumptions": fitted.resumptions,
+                "run_ids": {
+                    "training_set": manifest["run_id"],
+                    "candidate": context.run.run_id,
+                    "mlflow": tracking.run_id,
+                },
                 "author": author(context, settings.actor),
                 "duration_seconds": round(time.monotonic() - started, 1),
             }
@@ -74,11 +79,15 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
                 "manifest_digest": latest(context.instance, upstream)["manifest_digest"],
                 "author": lineage["author"],
                 "epochs": fitted.epochs,
+                "weights_digest": fitted.weights_digest,
+                "resumptions": fitted.resumptions,
                 "training_seconds": lineage["duration_seconds"],
                 "periods": dg.MetadataValue.json({k: str(p) for k, p in parts.periods.items()}),
                 **{f"validation_{name}": value for name, value in fitted.validation.items()},
                 "history": dg.MetadataValue.json(fitted.history),
                 "lineage": dg.MetadataValue.json(lineage),
+                "mlflow_run_id": tracking.run_id,
+                "mlflow_run": dg.MetadataValue.url(tracking.link(settings.tracking_ui)),
             }
         )
 
@@ -109,16 +118,26 @@ def train(
     model: Declared[ModelSpec],
     inputs: ModelInputs,
     parts: Split,
+    manifest: Mapping[str, Any],
     settings: Settings,
-    folder: Path,
     run_id: str,
-) -> "Fitted":
-    """Fit the trainer that the spec names, tracked in MLflow."""
-    from mlplat_assets.models.tracking import tracking_logger
+) -> "tuple[Fitted, TrackedRun]":
+    """Fit the trainer that the spec names; the run in MLflow that holds how it went.
 
-    tags = {"dagster_run_id": run_id, "team": model.team}
-    logger = tracking_logger(settings.tracking_url, model.full_name, run_id[:8], tags)
-    return fit_model(model, inputs, parts, model.spec.hyperparameters, folder, logger)
+    It goes on with a training that was killed.
+    """
+    from mlplat_assets.models.history_plot import history_plot
+    from mlplat_assets.models.tracking import tracked
+
+    folder = settings.home / "checkpoints" / model.full_name
+    subject = training_subject(model, manifest, settings, run_id)
+    with tracked(settings.tracking_url, subject) as run:
+        run.learns_from(training_data(manifest, parts.train))
+        fitted = fit_model(model, inputs, parts, model.spec.hyperparameters, folder, run)
+        found = {f"validation_{name}": value for name, value in fitted.validation.items()}
+        run.metrics(found, step=fitted.epochs)
+        run.picture("history", history_plot(fitted.history, title=model.full_name))
+    return fitted, run
 
 
 def fit_model(
@@ -127,10 +146,11 @@ def fit_model(
     parts: Split,
     hyperparameters: Mapping[str, Any],
     folder: Path,
-    logger: "Logger | None" = None,
+    run: TrackedRun | None = None,
 ) -> "Fitted":
-    """Fit a model to its training rows, as its spec says."""
+    """Fit a model to its training rows, as its spec says; a run is told how it goes."""
     from mlplat_assets.models.trainers.fitting import fit
+    from mlplat_assets.models.trainers.tracked import RunLogger, StepCurve
 
     return fit(
         parts.train,
@@ -144,7 +164,8 @@ def fit_model(
         hyperparameters=hyperparameters,
         seed=model.spec.seed,
         folder=folder,
-        logger=logger,
+        logger=RunLogger(run) if run else None,
+        callbacks=[StepCurve()] if run else [],
     )
 
 

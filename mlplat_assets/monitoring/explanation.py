@@ -19,7 +19,7 @@ from mlplat_assets.monitoring.features_read import (
 from mlplat_assets.monitoring.touched import prediction_tables
 from resources.lake import Lake
 from resources.registry.reader import RegistryReader
-from resources.registry.records import Version
+from resources.registry.records import Approval, Version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,10 @@ class Explanation:
 
     Attributes:
         stage: The version's stage when it served the prediction.
-        approver: Who had approved the version for production by then; None when nobody had.
+        approver: Who had approved the version for production by then, every name of them; None
+            when nobody had.
+        approvals: Their approvals on record, with when, why and in which role (None: no token
+            vouched for the name).
         author: Who made the version, and `run_id` the run that registered it.
         event_timestamp: The moment that the prediction is about.
         unit_id: What it is about, as the caller named it.
@@ -42,6 +45,7 @@ class Explanation:
     variant: str
     stage: str | None
     approver: str | None
+    approvals: Sequence[Approval]
     author: str
     run_id: str
     artifact_digest: str
@@ -93,6 +97,7 @@ def explain(
         variant=found["variant"],
         stage=registry.stage_at(version.model, version.number, served_at),
         approver=registry.approver_of(version.model, version.number, served_at),
+        approvals=registry.approvals_of(version.model, version.number, served_at),
         author=version.author,
         run_id=version.run_id,
         artifact_digest=version.artifact_digest,

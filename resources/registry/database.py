@@ -1,13 +1,16 @@
 """The registry's database: transactions that take turns, and the schema's migrations."""
 
+import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DisconnectionError, OperationalError, ProgrammingError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from resources.registry.errors import RegistryNotMigrated
 
@@ -15,13 +18,15 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 WAIT_SECONDS = 30
+# Few: writers take turns anyway, and every process of a platform holds its own.
+_POOL: dict[str, Any] = {"pool_size": 1, "max_overflow": -1, "pool_pre_ping": True}
 
 
 class Database:
     """A SQLite file or a PostgreSQL schema.
 
-    Connections are opened per transaction and closed after it (NullPool): the registry is asked
-    rarely, and no connection outlives a fork or leaks.
+    A process keeps a connection open between transactions. It is tried before use, belongs to the
+    process that opened it, and is closed with this object.
     """
 
     def __init__(self, url: str) -> None:
@@ -33,6 +38,7 @@ class Database:
                 self._reader, self._writer = _postgresql(self.url)
             case other:
                 raise ValueError(f"registry URL {url!r}: {other} is neither sqlite nor postgresql")
+        weakref.finalize(self, _close, self._writer, os.getpid())
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -123,7 +129,7 @@ def _sqlite(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
         raise ValueError(f"registry URL {url}: name a file, as in sqlite:////var/lib/registry.db")
     engine = sa.create_engine(
         url,
-        poolclass=sa.NullPool,
+        **_POOL,
         # isolation_level None: the driver opens no transaction of its own, `begin` below does.
         connect_args={"timeout": WAIT_SECONDS, "isolation_level": None},
     )
@@ -132,14 +138,34 @@ def _sqlite(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
     def begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "begin"))
 
+    _keep_to_process(engine)
     # A deferred transaction that reads and then writes can fail at once; an immediate one waits.
     return engine, engine.execution_options(begin="begin immediate")
 
 
 def _postgresql(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
     # READ COMMITTED for writers: what they read must be newer than the lock they waited for.
-    engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="READ COMMITTED")
+    engine = sa.create_engine(url, **_POOL, isolation_level="READ COMMITTED")
+    _keep_to_process(engine)
     return engine.execution_options(isolation_level="REPEATABLE READ"), engine
+
+
+def _keep_to_process(engine: sa.Engine) -> None:
+    """Let no child use a connection that it inherited by a fork: two would talk on one line."""
+
+    @event.listens_for(engine, "connect")
+    def remember(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["process"] = os.getpid()
+
+    @event.listens_for(engine, "checkout")
+    def check(_: object, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
+        if record.info["process"] != os.getpid():
+            record.dbapi_connection = proxy.dbapi_connection = None  # type: ignore[misc]
+            raise DisconnectionError(f"opened by process {record.info['process']}")
+
+
+def _close(engine: sa.Engine, process: int) -> None:
+    engine.dispose(close=process == os.getpid())
 
 
 def _alembic(connection: sa.Connection) -> "Config":

@@ -29,12 +29,20 @@ class ApproverRefused(PromotionRefused):
     """The approver is not listed for the model, or wrote the version."""
 
 
+class ApprovalMissing(PromotionRefused):
+    """The version lacks approvals that stand, or a rejection of it stands."""
+
+
+class AccessRefused(RegistryError):
+    """The token is missing, unknown or at its end, or its role does not allow the action."""
+
+
 class TransitionRefused(PromotionRefused):
     """The state machine has no such move from the version's stage."""
 
 
 class AuditBroken(RegistryError):
-    """The audit log was edited, cut, or disagrees with the versions.
+    """The audit log was edited, cut, or disagrees with what it records.
 
     Attributes:
         entry_id: The first entry that does not hold.

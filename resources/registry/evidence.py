@@ -5,7 +5,12 @@ from collections.abc import Iterator, Sequence
 
 from resources.digests import digest
 from resources.registry.errors import ApproverRefused, EvaluationStale, GateRefused
+from resources.registry.identity import person
 from resources.registry.records import ACCEPTED, Action, AuditEntry, Json, Version
+
+# The parts of evidence that decide: each entry has `passed`, `reason` and, since intervals, a
+# `verdict` of PASS, FAIL or INCONCLUSIVE.
+_JUDGED = ("gates", "slices", "fairness", "budget")
 
 
 def require_passed(model: str, artifact_digest: str, evidence: Json, evidence_digest: str) -> None:
@@ -35,8 +40,9 @@ def require_passed(model: str, artifact_digest: str, evidence: Json, evidence_di
 
 
 def _require_gates(model: str, evidence: Json) -> None:
-    failed = [gate for gate in evidence.get("gates") or () if gate.get("passed") is not True]
-    reasons = [str(gate.get("reason") or gate.get("metric")) for gate in failed]
+    held = [each for part in _JUDGED for each in evidence.get(part) or ()]
+    failed = [each for each in held if not _passed(each)]
+    reasons = [str(each.get("reason") or each.get("metric")) for each in failed]
     if evidence.get("passed") is not True or failed:
         told = "; ".join(reasons or map(str, evidence.get("reasons") or ["no reason recorded"]))
         raise GateRefused(
@@ -49,6 +55,11 @@ def _require_gates(model: str, evidence: Json) -> None:
             f"{model}: evidence has no 'champion_version'; record the champion it was compared "
             "with, or None"
         )
+
+
+def _passed(result: Json) -> bool:
+    """INCONCLUSIVE is no pass, whatever else the result says; None is a slice that is not held."""
+    return result.get("passed") is True and result.get("verdict") in (None, "PASS")
 
 
 def require_unedited(version: Version, judgements: Sequence[AuditEntry]) -> None:
@@ -97,19 +108,29 @@ def require_current(version: Version, champion: int | None) -> None:
         )
 
 
-def require_approver(version: Version, approver: str) -> None:
+def authors(version: Version, judgements: Sequence[AuditEntry]) -> list[str]:
+    """Who made the version: its author, and whoever brought its evidence."""
+    return [version.author, *(entry.actor for entry in judgements if entry.action in ACCEPTED)]
+
+
+def may_approve(version: Version, authors: Sequence[str]) -> list[str]:
+    """The version's approvers without those who made it."""
+    made = {person(name) for name in authors}
+    return [name for name in version.approvers if person(name) not in made]
+
+
+def require_approver(version: Version, approver: str, authors: Sequence[str]) -> None:
     """Refuse an approver who is not listed or who made the version.
 
     Raises:
         ApproverRefused: Naming who may approve.
     """
     subject = f"{version.model} version {version.number}"
-    author = version.author.strip().casefold()
-    others = [name for name in version.approvers if name.strip().casefold() != author]
+    others = may_approve(version, authors)
     may = f"ask one of: {', '.join(others) or 'nobody yet, add approvers to the model'}"
-    if approver not in version.approvers:
+    if person(approver) not in map(person, version.approvers):
         raise ApproverRefused(f"{approver!r} is not an approver of {subject}; {may}")
-    if approver not in others:
+    if person(approver) not in map(person, others):
         raise ApproverRefused(f"{approver!r} is the author of {subject}, not its approver; {may}")
 
 

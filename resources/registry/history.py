@@ -1,34 +1,56 @@
-"""What was true at a moment, told from audit entries alone. Entries are oldest first."""
+"""What was true at a moment, told from audit entries alone, each by an index."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from datetime import datetime
 
+import sqlalchemy as sa
+
+from resources.registry import audit
 from resources.registry.errors import TransitionRefused
-from resources.registry.records import Action, AuditEntry, Stage
+from resources.registry.records import PROMOTIONS, Action, AuditEntry, Stage
+from resources.registry.tables import CROWNED, audit_log
 
 
-def reigns(entries: Iterable[AuditEntry]) -> list[int]:
-    """The champions that a rollback can return to, the present one last.
+def coronation(
+    connection: sa.Connection, model: str, at: datetime | None = None
+) -> AuditEntry | None:
+    """The entry that made the champion of the moment, or of now; None when there was none."""
+    query = (
+        sa.select(audit_log)
+        .where(audit_log.c.model == model, CROWNED)
+        .where(sa.true() if at is None else audit_log.c.at <= at)
+        .order_by(audit_log.c.at.desc(), audit_log.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else audit.entry({**row})
 
-    A promotion adds one. A rollback drops those after its target, so that rolling back twice
-    goes two versions back rather than to and fro.
-    """
-    stack: list[int] = []
-    for entry in entries:
-        if entry.version is None or entry.to_stage is not Stage.PRODUCTION:
-            continue
-        if entry.action is Action.ROLLED_BACK and entry.version in stack:
-            del stack[stack.index(entry.version) :]
-        stack.append(entry.version)
-    return stack
+
+def stage(connection: sa.Connection, model: str, number: int, at: datetime) -> Stage | None:
+    """The stage the version was in; None when it was not registered yet."""
+    moved = _last(connection, model, number, at, audit_log.c.to_stage.is_not(None))
+    return moved and moved.to_stage
 
 
-def previous(model: str, entries: Sequence[AuditEntry]) -> int:
-    """The champion before the present one.
+def promotion(
+    connection: sa.Connection, model: str, number: int, at: datetime
+) -> AuditEntry | None:
+    """The entry that first put the version into production; None when nothing had by then."""
+    return _last(connection, model, number, at, audit_log.c.action.in_(PROMOTIONS))
+
+
+def previous(connection: sa.Connection, model: str) -> int:
+    """The champion that a rollback returns to: the one before the present one.
 
     Raises:
-        TransitionRefused: There was none.
+        TransitionRefused: There is none.
     """
-    stack = reigns(entries)
+    crowned = (
+        sa.select(audit_log.c.version, audit_log.c.action)
+        .where(audit_log.c.model == model, CROWNED)
+        .order_by(audit_log.c.at, audit_log.c.id)
+    )
+    stack = reigns((version, action) for version, action in connection.execute(crowned))
     if len(stack) < 2:
         raise TransitionRefused(
             f"{model} has no champion before {f'version {stack[-1]}' if stack else 'now'}; "
@@ -37,24 +59,30 @@ def previous(model: str, entries: Sequence[AuditEntry]) -> int:
     return stack[-2]
 
 
-def champion(entries: Iterable[AuditEntry]) -> int | None:
-    """The version in production after the entries, or None."""
-    number = None
-    for entry in entries:
-        if entry.to_stage is Stage.PRODUCTION:
-            number = entry.version
-        elif entry.from_stage is Stage.PRODUCTION and entry.version == number:
-            number = None
-    return number
+def reigns(crowned: Iterable[tuple[int, str]]) -> list[int]:
+    """The champions that a rollback can return to, the present one last.
+
+    A promotion adds one. A rollback drops those after its target, so that rolling back twice
+    goes two versions back rather than to and fro.
+
+    Args:
+        crowned: Version and action of the entries that made a champion, oldest first.
+    """
+    stack: list[int] = []
+    for version, action in crowned:
+        if action == Action.ROLLED_BACK and version in stack:
+            del stack[stack.index(version) :]
+        stack.append(version)
+    return stack
 
 
-def stage(entries: Sequence[AuditEntry], number: int) -> Stage | None:
-    """The stage a version reached last, or None when it was not registered yet."""
-    moves = [e.to_stage for e in entries if e.version == number and e.to_stage is not None]
-    return moves[-1] if moves else None
-
-
-def approver(entries: Sequence[AuditEntry], number: int) -> str | None:
-    """Who approved the version for production, or None when nobody had."""
-    names = [e.approver for e in entries if e.version == number and e.action is Action.PROMOTED]
-    return names[-1] if names else None
+def _last(
+    connection: sa.Connection,
+    model: str,
+    number: int,
+    at: datetime,
+    condition: sa.ColumnElement[bool],
+) -> AuditEntry | None:
+    of_version = sa.and_(audit_log.c.model == model, audit_log.c.version == number)
+    found = audit.read(connection, of_version, audit_log.c.at <= at, condition, newest=1)
+    return found[0] if found else None

@@ -4,9 +4,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from resources.registry import audit, history, versions
+from resources.registry import approvals, audit, history, verification, versions
 from resources.registry.database import Database
-from resources.registry.records import AuditEntry, Stage, Version
+from resources.registry.records import Approval, AuditEntry, Stage, Version
 from resources.registry.tables import audit_log, utc
 from resources.registry.tables import versions as version_table
 
@@ -26,16 +26,30 @@ class RegistryReader:
         with self.database.reading() as connection:
             return versions.find(connection, model, number)
 
-    def versions(self, model: str) -> list[Version]:
-        """The model's versions by number; none for a model that never registered one."""
+    def versions(
+        self, model: str, *, limit: int | None = None, before: int | None = None
+    ) -> list[Version]:
+        """The model's versions by number; none for a model that never registered one.
+
+        Args:
+            model: `team.name`.
+            limit: Only the newest so many.
+            before: Only those with a smaller number.
+        """
         with self.database.reading() as connection:
-            return versions.select(connection, version_table.c.model == model)
+            return versions.newest(connection, model, limit=limit, before=before)
+
+    def count(self, model: str) -> int:
+        """How many versions the model has."""
+        with self.database.reading() as connection:
+            return versions.highest(connection, model)
 
     def models(self) -> list[str]:
         """The models that have a version, by name."""
-        query = sa.select(version_table.c.model).distinct().order_by(version_table.c.model)
+        # Each has a version 1, so that the answer takes a row per model, not per version.
+        query = sa.select(version_table.c.model).where(version_table.c.number == 1)
         with self.database.reading() as connection:
-            return list(connection.scalars(query))
+            return list(connection.scalars(query.order_by(version_table.c.model)))
 
     def champion(self, model: str) -> Version | None:
         """The model's production version now."""
@@ -45,24 +59,63 @@ class RegistryReader:
     def champion_at(self, model: str, at: datetime) -> Version | None:
         """The version that was in production at the moment; its `stage` is the one it has now."""
         with self.database.reading() as connection:
-            number = history.champion(self._until(connection, model, at))
-            return None if number is None else versions.find(connection, model, number)
+            crowned = history.coronation(connection, model, utc(at))
+            if crowned is None or crowned.version is None:
+                return None
+            return versions.find(connection, model, crowned.version)
 
     def stage_at(self, model: str, number: int, at: datetime) -> Stage | None:
         """The stage the version was in at the moment; None before it was registered."""
         with self.database.reading() as connection:
-            return history.stage(self._until(connection, model, at), number)
+            return history.stage(connection, model, number, utc(at))
+
+    def decision(self, model: str, at: datetime | None = None) -> AuditEntry | None:
+        """The entry that made the champion of the moment, or of now; None without a champion."""
+        with self.database.reading() as connection:
+            return history.coronation(connection, model, at and utc(at))
+
+    def promotion_of(self, model: str, number: int, at: datetime) -> AuditEntry | None:
+        """The entry that had put the version into production by the moment; None without one."""
+        with self.database.reading() as connection:
+            return history.promotion(connection, model, number, utc(at))
 
     def approver_of(self, model: str, number: int, at: datetime) -> str | None:
-        """Who had approved the version for production at the moment; None when nobody had."""
-        with self.database.reading() as connection:
-            return history.approver(self._until(connection, model, at), number)
+        """Who had approved the version for production by the moment; None when nobody had."""
+        promoted = self.promotion_of(model, number, at)
+        return promoted and promoted.approver
 
-    def audit(self, model: str | None = None) -> list[AuditEntry]:
-        """The log, oldest first, of one model or of all."""
-        conditions = [] if model is None else [audit_log.c.model == model]
+    def approvals_of(self, model: str, number: int, at: datetime) -> list[Approval]:
+        """The approvals that the version's promotion rested on at the moment, oldest first.
+
+        None for a version that was promoted by break glass, or before approvals were recorded:
+        `promotion_of` names the approver then.
+        """
         with self.database.reading() as connection:
-            return audit.read(connection, *conditions)
+            promoted = history.promotion(connection, model, number, utc(at))
+            if promoted is None:
+                return []
+            given = approvals.of(connection, model, number)
+            return approvals.behind(promoted, given)
+
+    def approvals(self, model: str, number: int) -> list[Approval]:
+        """Every verdict on the version, oldest first, whether it stands or not."""
+        with self.database.reading() as connection:
+            return approvals.of(connection, model, number)
+
+    def audit(
+        self, model: str | None = None, *, version: int | None = None, newest: int | None = None
+    ) -> list[AuditEntry]:
+        """The log, oldest first.
+
+        Args:
+            model: Only the entries of one model.
+            version: Only those of one version of it.
+            newest: Only the newest so many.
+        """
+        conditions = [] if model is None else [audit_log.c.model == model]
+        conditions += [] if version is None else [audit_log.c.version == version]
+        with self.database.reading() as connection:
+            return audit.read(connection, *conditions, newest=newest)
 
     def audit_since(self, entry_id: int) -> list[AuditEntry]:
         """The entries after one, oldest first; 0 gives all."""
@@ -70,7 +123,7 @@ class RegistryReader:
             return audit.read(connection, audit_log.c.id > entry_id)
 
     def verify_audit(self) -> int:
-        """Check the whole log and the versions against it.
+        """Check the whole log, and versions, approvals and tokens against it.
 
         Returns:
             The number of entries.
@@ -79,7 +132,4 @@ class RegistryReader:
             AuditBroken: Naming the first entry that does not hold.
         """
         with self.database.reading() as connection:
-            return audit.verify(connection)
-
-    def _until(self, connection: sa.Connection, model: str, at: datetime) -> list[AuditEntry]:
-        return audit.read(connection, audit_log.c.model == model, audit_log.c.at <= utc(at))
+            return verification.verify(connection)

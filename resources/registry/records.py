@@ -1,9 +1,11 @@
-"""What the registry hands out: versions and audit entries."""
+"""What the registry hands out: versions, approvals and audit entries."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+from resources.registry.identity import Role
 
 Json = dict[str, Any]
 
@@ -18,7 +20,11 @@ class Stage(StrEnum):
 
 
 class Action(StrEnum):
-    """What an audit entry records. `REEVALUATED` and `REFUSED` move nothing."""
+    """What an audit entry records.
+
+    `REFUSED` is a candidate that failed its gates; `DENIED` is a person's request that the
+    registry refused; `BREAK_GLASS` is a promotion without the approvals it needs.
+    """
 
     REGISTERED = "registered"
     REEVALUATED = "reevaluated"
@@ -28,9 +34,33 @@ class Action(StrEnum):
     ARCHIVED = "archived"
     ROLLED_BACK = "rolled_back"
     WITHDRAWN = "withdrawn"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    APPROVAL_REVOKED = "approval_revoked"
+    BREAK_GLASS = "break_glass"
+    DENIED = "denied"
+    TOKEN_CREATED = "token_created"
+    TOKEN_REVOKED = "token_revoked"
 
 
 ACCEPTED = (Action.REGISTERED, Action.REEVALUATED)
+# What puts a version into production for the first time.
+PROMOTIONS = (Action.PROMOTED, Action.BREAK_GLASS)
+# What changes the champion.
+CORONATIONS = (*PROMOTIONS, Action.ROLLED_BACK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalTerms:
+    """What a version needs before it may be promoted.
+
+    Attributes:
+        required: How many of its approvers must have approved it.
+        valid: How long one approval stands.
+    """
+
+    required: int = 1
+    valid: timedelta = timedelta(days=14)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +76,7 @@ class Version:
         evidence_digest: `digest(evidence)` as recorded, so that an edit shows.
         lineage: Code commit, data digests, hyperparameters and so on.
         approvers: Who may approve it for production.
+        approval: How many of them must, and for how long an approval stands.
         author: Who made it; never its approver.
         run_id: The run that registered it.
         tags: Free labels.
@@ -60,6 +91,7 @@ class Version:
     evidence_digest: str
     lineage: Json
     approvers: tuple[str, ...]
+    approval: ApprovalTerms
     author: str
     run_id: str
     tags: dict[str, str]
@@ -67,8 +99,44 @@ class Version:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Approval:
+    """One person's verdict on one version's artefact and evidence.
+
+    Attributes:
+        id: The audit entry that records it.
+        approver: Whose verdict it is.
+        role: The approver's role; None where nobody was authenticated.
+        verdict: `APPROVED` or `REJECTED`.
+        expires_at: Until when an approval stands, UTC; None for a rejection, which stands until
+            it is revoked.
+        revoked_in: The audit entry that took it back, or None.
+    """
+
+    id: int
+    model: str
+    number: int
+    approver: str
+    role: Role | None
+    verdict: Action
+    reason: str
+    artifact_digest: str
+    evidence_digest: str
+    at: datetime
+    expires_at: datetime | None
+    revoked_in: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened to a model; `None` where a field does not apply."""
+    """Something that happened to a model; `None` where a field does not apply.
+
+    Attributes:
+        model: `team.name`, empty for what concerns tokens.
+        role: The actor's role; None where nobody was authenticated, so that the name is only
+            what the caller said.
+        record_digest: Of the row that the entry writes (version, approval or token), so that a
+            later edit of the row shows.
+    """
 
     model: str
     action: Action
@@ -81,6 +149,8 @@ class Event:
     evidence_digest: str | None = None
     artifact_digest: str | None = None
     run_id: str | None = None
+    role: Role | None = None
+    record_digest: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

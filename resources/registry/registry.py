@@ -1,20 +1,19 @@
 """The model registry: which version serves, who decided so, and on what evidence."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
-from resources.registry import audit, history, transitions, versions
+from resources.registry import approvals, audit, history, promotions, transitions, versions
 from resources.registry import evidence as gate
 from resources.registry.database import Database
+from resources.registry.desk import Granted, Request, require_stated
 from resources.registry.errors import TransitionRefused
-from resources.registry.reader import RegistryReader
-from resources.registry.records import Action, AuditEntry, Event, Json, Stage, Version
-from resources.registry.tables import audit_log, utc
+from resources.registry.identity import Role, person
+from resources.registry.records import Action, Approval, Stage, Version
+from resources.registry.registrar import Registrar
+from resources.registry.token_desk import TokenDesk
 from resources.registry.transitions import Decision
-
-UNNUMBERED = 0  # of a candidate, until the registry gives it the model's next number
 
 
 def utc_now() -> datetime:
@@ -22,219 +21,220 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def registry(url: str, clock: Callable[[], datetime] = utc_now) -> "Registry":
+def registry(
+    url: str, clock: Callable[[], datetime] = utc_now, token: str | None = None
+) -> "Registry":
     """A registry on `sqlite:///FILE` or `postgresql+psycopg://...`; nothing is opened yet.
+
+    Args:
+        url: Where it is.
+        clock: Tells the moment of each action.
+        token: Of the one who acts; reading needs none.
 
     Raises:
         ValueError: The URL is of another database, or of SQLite without a file.
     """
-    return Registry(Database(url), clock)
+    return Registry(Database(url), clock, token)
 
 
-class Registry(RegistryReader):
+class Registry(Registrar):
     """Versions of models, moved between stages under a gate, every move on a chained log.
 
-    Moves take turns over all processes, so they have one order. Every refusal leaves all as it
-    was. Every decision raises ValueError for a blank name or reason.
+    Moves take turns over all processes, so they have one order. A refusal leaves all as it was
+    but for an entry of the log. Every action raises ValueError for a blank name or reason, and
+    AccessRefused without a token that allows it, once the registry has tokens. `actor` is who
+    acts while it has none; afterwards that is the token's holder.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
-        super().__init__(database)
-        self._clock = clock
+    def _granted(
+        self,
+        what: str,
+        actor: str,
+        reason: str,
+        model: str,
+        number: int | None,
+        role: Role = Role.APPROVER,
+    ) -> AbstractContextManager[Granted]:
+        require_stated(reason=reason)
+        asked = Request(what=what, role=role, actor=actor, model=model, number=number)
+        return self._desk.granted(asked)
+
+    @property
+    def tokens(self) -> TokenDesk:
+        """Who may act."""
+        return TokenDesk(self.database, self._desk)
 
     def migrate(self) -> None:
         """Create or upgrade the tables. Cheap when they are up to date, safe when raced."""
         self.database.upgrade()
 
-    def register(
-        self,
-        model: str,
-        *,
-        artifact_digest: str,
-        evidence: Json,
-        evidence_digest: str,
-        lineage: Json,
-        approvers: Sequence[str],
-        author: str,
-        run_id: str,
-        tags: Mapping[str, str] | None = None,
-    ) -> Version:
-        """Record a passed candidate as the model's next version, in staging.
-
-        The same artefact again returns the version it already is. Newer evidence or approvers
-        are taken up while it is in staging or canary, so that a stale evaluation can be renewed.
-
-        Raises:
-            GateRefused: The evaluation is absent, failed, edited, or of another artefact.
-            ValueError: The lineage holds NaN.
-        """
-        candidate = Version(
-            model=model,
-            number=UNNUMBERED,
-            stage=Stage.STAGING,
-            artifact_digest=artifact_digest,
-            evidence=evidence,
-            evidence_digest=evidence_digest,
-            lineage=lineage,
-            approvers=tuple(approvers),
-            author=author,
-            run_id=run_id,
-            tags=dict(tags or {}),
-            created_at=utc(self._clock()),
-        )
-        _require_candidate(candidate)
-        return self._accept(candidate)
-
-    def record_refusal(
-        self,
-        model: str,
-        *,
-        artifact_digest: str,
-        evidence_digest: str,
-        reasons: Sequence[str],
-        actor: str,
-        run_id: str,
-    ) -> AuditEntry:
-        """Put on record that a candidate failed its gates. Recording it twice records it once."""
-        _require_model(model)
-        _require_stated(artifact_digest=artifact_digest, actor=actor, run_id=run_id)
-        with self.database.writing() as connection:
-            recorded = audit.read(
-                connection,
-                audit_log.c.model == model,
-                audit_log.c.action == Action.REFUSED,
-                audit_log.c.artifact_digest == artifact_digest,
-                audit_log.c.evidence_digest == evidence_digest,
-            )
-            if recorded:
-                return recorded[0]
-            known = versions.of_artifact(connection, model, artifact_digest)
-            event = Event(
-                model=model,
-                action=Action.REFUSED,
-                actor=actor,
-                reason="; ".join(reasons),
-                version=known.number if known else None,
-                evidence_digest=evidence_digest,
-                artifact_digest=artifact_digest,
-                run_id=run_id,
-            )
-            return audit.append(connection, event, self._clock())
-
     def start_canary(self, model: str, number: int, *, actor: str, reason: str) -> Version:
-        """Let a staged version take a share of the traffic.
+        """Let a staged version take a share of the traffic. Needs an approver.
 
         Raises:
             UnknownVersion: There is no such version.
             PromotionRefused: TransitionRefused or GateRefused.
         """
-        _require_stated(actor=actor, reason=reason)
-        with self.database.writing() as connection:
-            version = versions.find(connection, model, number)
+        with self._granted("canary", actor, reason, model, number) as granted:
+            version = versions.find(granted.connection, model, number)
             transitions.require_move(version, Action.CANARY_STARTED)
-            gate.require_standing(version, audit.judgements(connection, version))
-            decision = self._decision(actor, reason)
-            return transitions.move(connection, version, Action.CANARY_STARTED, decision)
+            gate.require_standing(version, audit.judgements(granted.connection, version))
+            decision = Decision(by=granted.by, reason=reason, at=granted.at)
+            return transitions.move(granted.connection, version, Action.CANARY_STARTED, decision)
 
     def withdraw(self, model: str, number: int, *, actor: str, reason: str) -> Version:
-        """Archive a version that never went to production.
+        """Archive a version that never went to production. Needs a contributor.
 
         Raises:
             UnknownVersion: There is no such version.
             TransitionRefused: It is in production or archived.
         """
-        _require_stated(actor=actor, reason=reason)
-        with self.database.writing() as connection:
-            version = versions.find(connection, model, number)
-            transitions.require_move(version, Action.WITHDRAWN)
-            decision = self._decision(actor, reason)
-            return transitions.move(connection, version, Action.WITHDRAWN, decision)
+        needs = Role.CONTRIBUTOR
+        with self._granted("withdrawal", actor, reason, model, number, needs) as granted:
+            version = versions.find(granted.connection, model, number)
+            decision = Decision(by=granted.by, reason=reason, at=granted.at)
+            return transitions.move(granted.connection, version, Action.WITHDRAWN, decision)
 
-    def promote(
-        self, model: str, number: int, *, actor: str, approver: str, reason: str
-    ) -> Version:
-        """Make a version the champion; the champion so far is archived in the same transaction.
+    def approve(
+        self, model: str, number: int, *, reason: str, actor: str = "", approver: str | None = None
+    ) -> Approval:
+        """Approve a version's artefact and evidence for production. Needs an approver.
 
-        Promoting the champion again changes nothing.
+        One person counts once: an approval that stands is returned as it is, and an approval
+        takes the place of the same person's rejection.
+
+        Args:
+            model: `team.name`.
+            number: Of the version.
+            reason: Why.
+            actor: Who acts, while the registry has no tokens.
+            approver: Whose approval it is; the token's holder, which it must then be.
 
         Raises:
             UnknownVersion: There is no such version.
-            PromotionRefused: TransitionRefused, GateRefused, EvaluationStale or ApproverRefused.
+            PromotionRefused: TransitionRefused, GateRefused or ApproverRefused.
         """
-        _require_stated(actor=actor, reason=reason)
-        with self.database.writing() as connection:
+        with self._granted("approval", actor or approver or "", reason, model, number) as granted:
+            version = versions.find(granted.connection, model, number)
+            return promotions.judge(granted, version, Action.APPROVED, approver, reason)
+
+    def reject(
+        self, model: str, number: int, *, reason: str, actor: str = "", approver: str | None = None
+    ) -> Approval:
+        """Reject a version, which blocks its promotion until the rejection is revoked.
+
+        Raises:
+            UnknownVersion: There is no such version.
+            PromotionRefused: TransitionRefused, GateRefused or ApproverRefused.
+        """
+        with self._granted("rejection", actor or approver or "", reason, model, number) as granted:
+            version = versions.find(granted.connection, model, number)
+            return promotions.judge(granted, version, Action.REJECTED, approver, reason)
+
+    def revoke_approval(
+        self, model: str, number: int, *, approver: str, reason: str, actor: str = ""
+    ) -> Approval:
+        """Take back a person's last verdict on a version: the person, or an admin.
+
+        Raises:
+            LookupError: The person has no verdict on the version that is not revoked.
+            AccessRefused: The token is neither the person's nor an admin's.
+        """
+        with self._granted("revocation", actor or approver, reason, model, number) as granted:
+            if granted.by.role not in (None, Role.ADMIN):
+                granted.holds_name(approver)
+            given = [
+                verdict
+                for verdict in approvals.of(granted.connection, model, number)
+                if person(verdict.approver) == person(approver) and verdict.revoked_in is None
+            ]
+            if not given:
+                raise LookupError(
+                    f"{approver} gave no verdict on {model} version {number} that is left to revoke"
+                )
+            return approvals.revoke(
+                granted.connection, given[-1], by=granted.by, reason=reason, at=granted.at
+            )
+
+    def standing_approvals(self, model: str, number: int) -> list[Approval]:
+        """The verdicts on the version that stand now: one of each person at most.
+
+        Raises:
+            UnknownVersion: There is no such version.
+        """
+        with self.database.reading() as connection:
             version = versions.find(connection, model, number)
+            authors = gate.authors(version, audit.judgements(connection, version))
+            now = audit.moment(connection, self._desk.clock())
+            return approvals.verdicts(connection, version, authors, now)
+
+    def promote(
+        self,
+        model: str,
+        number: int,
+        *,
+        reason: str,
+        actor: str = "",
+        approver: str | None = None,
+        break_glass: bool = False,
+    ) -> Version:
+        """Make a version the champion; the champion so far is archived in the same transaction.
+
+        It needs as many standing approvals as the version asks for. With `approver` that
+        person's approval is given in the same transaction, or not at all. `break_glass` does
+        without approvals, under an action of its own in the log: it needs an admin, and passes
+        over no gate. Promoting the champion again changes nothing.
+
+        Raises:
+            UnknownVersion: There is no such version.
+            PromotionRefused: TransitionRefused, GateRefused, EvaluationStale, ApproverRefused or
+                ApprovalMissing.
+        """
+        if break_glass and approver is not None:
+            raise ValueError("break_glass promotes without approval; leave approver out")
+        what, needs = ("break glass", Role.ADMIN) if break_glass else ("promotion", Role.APPROVER)
+        by = actor or approver or ""
+        with self._granted(what, by, reason, model, number, needs) as granted:
+            version = versions.find(granted.connection, model, number)
             if version.stage is Stage.PRODUCTION:
                 return version
-            transitions.require_move(version, Action.PROMOTED)
-            gate.require_standing(version, audit.judgements(connection, version))
-            champion = versions.champion(connection, model)
-            gate.require_current(version, champion.number if champion else None)
-            gate.require_approver(version, approver)
-            decision = self._decision(actor, reason, approver)
-            return transitions.crown(connection, version, Action.PROMOTED, decision)
+            authors = promotions.require_ready(granted.connection, version)
+            if break_glass:
+                return promotions.break_glass(granted, version, reason)
+            if approver is not None:
+                promotions.judge(granted, version, Action.APPROVED, approver, reason)
+            standing = approvals.verdicts(granted.connection, version, authors, granted.at)
+            names = approvals.require_enough(version, standing, authors)
+            decision = Decision(
+                by=granted.by, reason=reason, at=granted.at, approver=", ".join(names)
+            )
+            return transitions.crown(granted.connection, version, Action.PROMOTED, decision)
 
-    def rollback(self, model: str, *, actor: str, reason: str, to: int | None = None) -> Version:
+    def rollback(
+        self, model: str, *, reason: str, actor: str = "", to: int | None = None
+    ) -> Version:
         """Return an earlier champion to production and archive the present one.
 
         Without `to` it is the champion before this one, so that two rollbacks go two back; `to`
         names any version that was champion once. Rolling back to the champion changes nothing.
+        It needs an approver's role but no approval: the version had its own.
 
         Raises:
             UnknownVersion: `to` is no version of the model.
             TransitionRefused: There is no champion before this one, or `to` never was one.
             GateRefused: The evidence of the version to return to was edited.
         """
-        _require_stated(actor=actor, reason=reason)
-        with self.database.writing() as connection:
-            entries = audit.read(connection, audit_log.c.model == model)
-            number = history.previous(model, entries) if to is None else to
+        with self._granted("rollback", actor, reason, model, to) as granted:
+            connection = granted.connection
+            number = history.previous(connection, model) if to is None else to
             version = versions.find(connection, model, number)
             if version.stage is Stage.PRODUCTION:
                 return version
             transitions.require_move(version, Action.ROLLED_BACK)
-            if history.approver(entries, version.number) is None:
+            if history.promotion(connection, model, number, granted.at) is None:
                 raise TransitionRefused(
                     f"{model} version {version.number} never was champion; register a new candidate"
                 )
             gate.require_unedited(version, audit.judgements(connection, version))
-            decision = self._decision(actor, reason)
+            decision = Decision(by=granted.by, reason=reason, at=granted.at)
             return transitions.crown(connection, version, Action.ROLLED_BACK, decision)
-
-    def _accept(self, candidate: Version) -> Version:
-        with self.database.writing() as connection:
-            model = candidate.model
-            known = versions.of_artifact(connection, model, candidate.artifact_digest)
-            number = known.number if known else versions.next_number(connection, model)
-            version = replace(candidate, number=number)
-            if known is None:
-                transitions.add(connection, version)
-            elif known.stage in (Stage.STAGING, Stage.CANARY):
-                transitions.renew(connection, known, version)
-            return versions.find(connection, model, number)
-
-    def _decision(self, actor: str, reason: str, approver: str | None = None) -> Decision:
-        return Decision(actor=actor, reason=reason, at=self._clock(), approver=approver)
-
-
-def _require_candidate(version: Version) -> None:
-    _require_model(version.model)
-    _require_stated(
-        artifact_digest=version.artifact_digest, author=version.author, run_id=version.run_id
-    )
-    gate.require_passed(
-        version.model, version.artifact_digest, version.evidence, version.evidence_digest
-    )
-    for path, value in gate.non_finite(version.lineage, "lineage"):
-        raise ValueError(f"{version.model}: {path} is {value}; record None or leave it out")
-
-
-def _require_model(model: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*", model):
-        raise ValueError(f"{model!r} names no model; write team.name, as in flights.arrival_delay")
-
-
-def _require_stated(**names: str) -> None:
-    for name, value in names.items():
-        if not value.strip():
-            raise ValueError(f"{name} is blank; the audit log needs it")

@@ -67,6 +67,8 @@ versions = sa.Table(
     sa.Column("evidence_digest", sa.Text, nullable=False),
     sa.Column("lineage", CanonicalJson, nullable=False),
     sa.Column("approvers", CanonicalJson, nullable=False),
+    sa.Column("approvals_required", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("approvals_valid_seconds", sa.Integer, nullable=False, server_default="1209600"),
     sa.Column("author", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("tags", CanonicalJson, nullable=False),
@@ -94,6 +96,10 @@ evaluations = sa.Table(
     sa.ForeignKeyConstraint(["model", "number"], ["versions.model", "versions.number"]),
 )
 
+# The entries that made a champion. A champion leaves only as another one comes, so they are the
+# whole history. A literal: a partial index serves only a query that repeats its words.
+CROWNED = sa.text("to_stage = 'production'")
+
 audit_log = sa.Table(
     "audit_log",
     metadata,
@@ -110,9 +116,21 @@ audit_log = sa.Table(
     sa.Column("evidence_digest", sa.Text),
     sa.Column("artifact_digest", sa.Text),
     sa.Column("run_id", sa.Text),
+    sa.Column("role", sa.String(20)),
+    sa.Column("record_digest", sa.Text),
     sa.Column("previous_hash", sa.Text, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
     sa.Index("audit_log_by_model", "model", "id"),
+    sa.Index("audit_log_by_version", "model", "version", "id"),
+    sa.Index("audit_log_by_artifact", "model", "artifact_digest", "id"),
+    sa.Index(
+        "audit_log_of_champions",
+        "model",
+        "at",
+        "id",
+        sqlite_where=CROWNED,
+        postgresql_where=CROWNED,
+    ),
 )
 
 # One row: the last entry of the log, so that cutting the log's end shows.
@@ -121,4 +139,42 @@ audit_head = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
+)
+
+# `id` is the audit entry that records the verdict; `revoked_in` the one that took it back.
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("approver", sa.Text, nullable=False),
+    sa.Column("role", sa.String(20)),
+    sa.Column("verdict", sa.String(20), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("artifact_digest", sa.Text, nullable=False),
+    sa.Column("evidence_digest", sa.Text, nullable=False),
+    sa.Column("at", UtcTimestamp, nullable=False),
+    sa.Column("expires_at", UtcTimestamp),
+    sa.Column("revoked_in", sa.Integer),
+    sa.ForeignKeyConstraint(["model", "number"], ["versions.model", "versions.number"]),
+    sa.CheckConstraint("verdict in ('approved', 'rejected')", name="approvals_verdict"),
+    sa.Index("approvals_by_version", "model", "number"),
+)
+
+# `id` is the audit entry that records the creation; `hash` is of the secret, which is not kept.
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.String(20), nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTimestamp, nullable=False),
+    sa.Column("expires_at", UtcTimestamp),
+    sa.Column("revoked_in", sa.Integer),
+    sa.CheckConstraint(
+        "role in ('viewer', 'contributor', 'approver', 'admin')", name="tokens_role"
+    ),
 )

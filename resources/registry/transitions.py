@@ -1,5 +1,6 @@
 """Changes of a version, each with its audit entry. The caller holds the writers' lock."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -7,12 +8,14 @@ import sqlalchemy as sa
 
 from resources.registry import audit, versions
 from resources.registry.errors import TransitionRefused
+from resources.registry.identity import Identity
 from resources.registry.records import Action, Event, Stage, Version
 
 # The state machine: each move, the stages it may leave, and the stage it reaches.
 MOVES: dict[Action, tuple[frozenset[Stage], Stage]] = {
     Action.CANARY_STARTED: (frozenset({Stage.STAGING}), Stage.CANARY),
     Action.PROMOTED: (frozenset({Stage.STAGING, Stage.CANARY}), Stage.PRODUCTION),
+    Action.BREAK_GLASS: (frozenset({Stage.STAGING, Stage.CANARY}), Stage.PRODUCTION),
     Action.ARCHIVED: (frozenset({Stage.PRODUCTION}), Stage.ARCHIVED),
     Action.ROLLED_BACK: (frozenset({Stage.ARCHIVED}), Stage.PRODUCTION),
     Action.WITHDRAWN: (frozenset({Stage.STAGING, Stage.CANARY}), Stage.ARCHIVED),
@@ -23,7 +26,7 @@ MOVES: dict[Action, tuple[frozenset[Stage], Stage]] = {
 class Decision:
     """Who moves a version, why, when (UTC), and who approved it where that is needed."""
 
-    actor: str
+    by: Identity
     reason: str
     at: datetime
     approver: str | None = None
@@ -59,7 +62,7 @@ def move(
     require_move(version, action)
     stage = MOVES[action][1]
     event = replace(
-        _event(version, action, decision.actor, decision.reason),
+        _event(version, action, decision.by, decision.reason),
         from_stage=version.stage,
         to_stage=stage,
         approver=decision.approver,
@@ -85,32 +88,50 @@ def crown(
     return move(connection, version, action, decision)
 
 
-def add(connection: sa.Connection, version: Version) -> None:
-    """Add a new version."""
-    versions.insert(connection, version)
-    event = _event(version, Action.REGISTERED, version.author, f"passed; {_approvers(version)}")
-    audit.append(connection, replace(event, to_stage=version.stage), version.created_at)
+def add(connection: sa.Connection, added: Sequence[Version], by: Identity, at: datetime) -> None:
+    """Add new versions."""
+    versions.insert(connection, added)
+    events = [
+        replace(
+            _event(version, Action.REGISTERED, by, f"passed; {_terms(version)}"),
+            to_stage=version.stage,
+            record_digest=versions.record_digest(version),
+        )
+        for version in added
+    ]
+    audit.extend(connection, events, at)
 
 
-def renew(connection: sa.Connection, known: Version, version: Version) -> None:
-    """Take up newer evidence and approvers of a known version; nothing when they are the same."""
-    terms = (version.evidence_digest, version.approvers)
-    if terms != (known.evidence_digest, known.approvers):
+def renew(
+    connection: sa.Connection, known: Version, again: Version, by: Identity, at: datetime
+) -> None:
+    """Take up newer evidence and terms of a known version; nothing when they are the same."""
+    version = replace(
+        known,
+        evidence=again.evidence,
+        evidence_digest=again.evidence_digest,
+        approvers=again.approvers,
+        approval=again.approval,
+    )
+    if version != known:
         versions.renew(connection, version)
-        told = f"passed again; {_approvers(version)}"
-        event = _event(version, Action.REEVALUATED, version.author, told)
-        audit.append(connection, event, version.created_at)
+        event = _event(version, Action.REEVALUATED, by, f"passed again; {_terms(version)}")
+        event = replace(event, run_id=again.run_id, record_digest=versions.record_digest(version))
+        audit.append(connection, event, at)
 
 
-def _approvers(version: Version) -> str:
-    return f"approvers: {', '.join(version.approvers) or 'none'}"
+def _terms(version: Version) -> str:
+    asked = version.approval.required
+    needed = f"{asked} of " if asked > 1 else ""
+    return f"approvers: {needed}{', '.join(version.approvers) or 'none'}"
 
 
-def _event(version: Version, action: Action, actor: str, reason: str) -> Event:
+def _event(version: Version, action: Action, by: Identity, reason: str) -> Event:
     return Event(
         model=version.model,
         action=action,
-        actor=actor,
+        actor=by.name,
+        role=by.role,
         reason=reason,
         version=version.number,
         evidence_digest=version.evidence_digest,

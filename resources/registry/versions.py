@@ -1,44 +1,59 @@
 """The versions' rows. Every write is made by a caller who holds the writers' lock."""
 
+from collections.abc import Generator, Sequence
 from dataclasses import fields
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from resources.digests import digest
 from resources.registry.errors import UnknownVersion
-from resources.registry.records import Stage, Version
+from resources.registry.records import ApprovalTerms, Stage, Version
 from resources.registry.tables import evaluations
 from resources.registry.tables import versions as table
+
+_LISTED = 10
 
 
 def select(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Version]:
     """The versions that meet the conditions, by model and number."""
-    latest = sa.and_(
-        evaluations.c.model == table.c.model,
-        evaluations.c.number == table.c.number,
-        evaluations.c.evidence_digest == table.c.evidence_digest,
-    )
-    query = (
-        sa.select(table, evaluations.c.evidence)
-        .join(evaluations, latest, isouter=True)
-        .where(*conditions)
-        .order_by(table.c.model, table.c.number)
-    )
-    return [_version(dict(row)) for row in connection.execute(query).mappings()]
+    rows = connection.execute(_select().where(*conditions)).mappings()
+    return [_version(dict(row)) for row in rows]
+
+
+def stream(connection: sa.Connection) -> Generator[Version]:
+    """All versions of all models, some at a time. The caller closes it."""
+    with connection.execute(_select(), execution_options={"yield_per": 500}) as rows:
+        for row in rows.mappings():
+            yield _version(dict(row))
+
+
+def newest(
+    connection: sa.Connection, model: str, *, limit: int | None = None, before: int | None = None
+) -> list[Version]:
+    """The model's newest versions, at most `limit` and numbered below `before`, oldest first."""
+    conditions = [table.c.model == model]
+    if before is not None:
+        conditions.append(table.c.number < before)
+    if limit is not None:
+        after_last = highest(connection, model) + 1
+        end = after_last if before is None else min(before, after_last)
+        conditions.append(table.c.number >= end - limit)
+    return select(connection, *conditions)
 
 
 def find(connection: sa.Connection, model: str, number: int) -> Version:
     """One version.
 
     Raises:
-        UnknownVersion: Naming the versions there are.
+        UnknownVersion: Saying which versions there are.
     """
     found = select(connection, table.c.model == model, table.c.number == number)
     if not found:
-        numbers = [version.number for version in select(connection, table.c.model == model)]
-        raise UnknownVersion(
-            f"{model} has no version {number}; it has {', '.join(map(str, numbers)) or 'none'}"
-        )
+        last = highest(connection, model)
+        listed = ", ".join(map(str, range(1, last + 1))) if last <= _LISTED else f"1 to {last}"
+        raise UnknownVersion(f"{model} has no version {number}; it has {listed or 'none'}")
     return found[0]
 
 
@@ -55,28 +70,31 @@ def of_artifact(connection: sa.Connection, model: str, artifact_digest: str) -> 
     return found[0] if found else None
 
 
-def next_number(connection: sa.Connection, model: str) -> int:
-    """The number of the model's next version, from 1."""
-    highest = sa.select(sa.func.max(table.c.number)).where(table.c.model == model)
-    return (connection.scalar(highest) or 0) + 1
+def highest(connection: sa.Connection, model: str) -> int:
+    """The number of the model's newest version, 0 when it has none. They run from 1 without gap."""
+    found = sa.select(sa.func.max(table.c.number)).where(table.c.model == model)
+    return connection.scalar(found) or 0
 
 
-def insert(connection: sa.Connection, version: Version) -> None:
-    """Add a version with its evidence."""
-    row = {field.name: getattr(version, field.name) for field in fields(version)}
-    del row["evidence"]
-    connection.execute(sa.insert(table).values(row))
-    _insert_evidence(connection, version)
+def insert(connection: sa.Connection, added: Sequence[Version]) -> None:
+    """Add new versions with their evidence."""
+    connection.execute(sa.insert(table), [_row(version) for version in added])
+    connection.execute(sa.insert(evaluations), [_evidence(version) for version in added])
 
 
 def renew(connection: sa.Connection, version: Version) -> None:
-    """Point the version at its new evidence and approvers; earlier evidence stays on record."""
-    _insert_evidence(connection, version)
+    """Point the version at its new evidence and terms; earlier evidence stays on record."""
+    row = _evidence(version)
+    key = [evaluations.c[name] == row[name] for name in ("model", "number", "evidence_digest")]
+    if connection.scalar(sa.select(sa.func.count()).where(*key)) == 0:
+        connection.execute(sa.insert(evaluations).values(row))
     _update(
         connection,
         version,
         evidence_digest=version.evidence_digest,
         approvers=list(version.approvers),
+        approvals_required=version.approval.required,
+        approvals_valid_seconds=int(version.approval.valid.total_seconds()),
     )
 
 
@@ -85,12 +103,37 @@ def set_stage(connection: sa.Connection, version: Version, stage: Stage) -> None
     _update(connection, version, stage=stage)
 
 
-def _insert_evidence(connection: sa.Connection, version: Version) -> None:
+def record_digest(version: Version) -> str:
+    """Of all that is recorded about the version apart from artefact, evidence and stage."""
+    row = _row(version)
+    for name in ("model", "number", "stage", "artifact_digest", "evidence_digest"):
+        del row[name]
+    return digest(row | {"created_at": version.created_at.isoformat(timespec="microseconds")})
+
+
+def _select() -> sa.Select[Any]:
+    latest = sa.and_(
+        evaluations.c.model == table.c.model,
+        evaluations.c.number == table.c.number,
+        evaluations.c.evidence_digest == table.c.evidence_digest,
+    )
+    joined = sa.select(table, evaluations.c.evidence).join(evaluations, latest, isouter=True)
+    return joined.order_by(table.c.model, table.c.number)
+
+
+def _row(version: Version) -> dict[str, Any]:
+    row = {field.name: getattr(version, field.name) for field in fields(version)}
+    del row["evidence"], row["approval"]
+    return row | {
+        "approvers": list(version.approvers),
+        "approvals_required": version.approval.required,
+        "approvals_valid_seconds": int(version.approval.valid.total_seconds()),
+    }
+
+
+def _evidence(version: Version) -> dict[str, Any]:
     names = ("model", "number", "evidence_digest", "evidence")
-    row = {name: getattr(version, name) for name in names}
-    key = [evaluations.c[name] == row[name] for name in names[:3]]
-    if connection.scalar(sa.select(sa.func.count()).where(*key)) == 0:
-        connection.execute(sa.insert(evaluations).values(row))
+    return {name: getattr(version, name) for name in names}
 
 
 def _update(connection: sa.Connection, version: Version, **values: object) -> None:
@@ -99,9 +142,14 @@ def _update(connection: sa.Connection, version: Version, **values: object) -> No
 
 
 def _version(row: dict[str, Any]) -> Version:
+    terms = ApprovalTerms(
+        required=row.pop("approvals_required"),
+        valid=timedelta(seconds=row.pop("approvals_valid_seconds")),
+    )
     typed = {
         "stage": Stage(row["stage"]),
         "approvers": tuple(row["approvers"]),
+        "approval": terms,
         # A pointer to evidence that is not there counts as never evaluated.
         "evidence": row["evidence"] or {},
     }

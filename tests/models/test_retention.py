@@ -11,7 +11,7 @@ from mlplat_assets.models.retention import Kept, kept, unneeded
 from resources.artifact_blobs import StoredBlob
 from resources.artifacts import ArtifactStore, artifact_store
 from resources.digests import digest
-from resources.registry.records import Action, AuditEntry, Stage, Version
+from resources.registry.records import Action, ApprovalTerms, AuditEntry, Stage, Version
 
 NOW = datetime(2013, 12, 1, tzinfo=UTC)
 
@@ -31,6 +31,7 @@ def version(lineage: dict, artifact: str = digest("artefact")) -> Version:
         evidence_digest=digest({}),
         lineage=lineage,
         approvers=(),
+        approval=ApprovalTerms(required=1, valid=timedelta(days=14)),
         author="ana",
         run_id="run",
         tags={},
@@ -51,7 +52,7 @@ def stores(draw: st.DrawFn) -> tuple[list[list[int]], list[bool], list[int]]:
     return names, documents, roots
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(stores(), st.booleans())
 def test_a_piece_is_kept_exactly_when_a_version_comes_to_it(
     artifacts: ArtifactStore, made: tuple[list[list[int]], list[bool], list[int]], by_hex: bool

@@ -1,13 +1,26 @@
 """The artifact store, on a folder and on S3 over HTTP."""
 
+import bz2
+import gzip
+import json
 import logging
+import lzma
 import os
+import pickletools
+import resource
+import tempfile
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
 import pytest
+import torch
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import BotoCoreError
+from hypothesis import example, given
+from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
 from resources.artifacts import (
@@ -19,6 +32,7 @@ from resources.artifacts import (
     folder_digest,
 )
 from resources.digests import canonical_json, digest, digest_of_bytes
+from resources.pickles import holds_pickle
 
 ABSENT = "sha256:" + "0" * 64
 
@@ -107,6 +121,112 @@ def test_pickles_are_refused(store: ArtifactStore, folder: Path, name: str) -> N
         store.put_folder(folder)
     with pytest.raises(PickleRefused):
         store.put_file(folder / name)
+
+
+@pytest.mark.parametrize(
+    "disguised",
+    [
+        pytest.param(b"\x80\x04\x95\x0b" + b"\x00" * 7 + b"\x8c\x02os\x94.", id="protocol 4"),
+        pytest.param(b"\x80\x02cos\nsystem\n(S'id'\ntR.", id="protocol 2"),
+        pytest.param(b"cos\nsystem\n(S'id'\ntR.", id="protocol 0"),
+        pytest.param(b"cos\nsystem\n(S'id'\ntR.behind it", id="with something behind it"),
+        pytest.param(b"(dp0\nS'auc'\nF0.9\ns.", id="data of protocol 0"),
+        pytest.param(gzip.compress(b"\x80\x04N."), id="gzip"),
+        pytest.param(bz2.compress(b"\x80\x04N."), id="bz2"),
+        pytest.param(lzma.compress(b"\x80\x04N."), id="xz"),
+        pytest.param(zlib.compress(b"\x80\x04N."), id="zlib"),
+        pytest.param(b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'shape': (1,), }\n", id="objects"),
+    ],
+)
+def test_a_pickle_is_refused_whatever_its_name(
+    store: ArtifactStore, folder: Path, disguised: bytes
+) -> None:
+    (folder / "weights.safetensors").write_bytes(disguised)
+    with pytest.raises(PickleRefused, match=r"weights\.safetensors can run code"):
+        store.put_folder(folder)
+    with pytest.raises(PickleRefused):
+        store.put_file(folder / "weights.safetensors")
+    with pytest.raises(PickleRefused):
+        store.put_bytes(disguised)
+    assert not store.exists(digest_of_bytes(disguised))
+
+
+def test_what_torch_saves_is_refused_whatever_its_name(store: ArtifactStore, folder: Path) -> None:
+    torch.save({"weight": torch.zeros(2)}, folder / "zip.onnx")
+    torch.save(
+        {"weight": torch.zeros(2)}, folder / "old.onnx", _use_new_zipfile_serialization=False
+    )
+    for name in ("zip.onnx", "old.onnx"):
+        with pytest.raises(PickleRefused, match=name):
+            store.put_file(folder / name)
+
+
+@pytest.mark.parametrize("length", [640, 0x0480, 0x28_0480])
+def test_weights_whose_header_is_as_long_as_a_pickle_begins_are_stored(
+    store: ArtifactStore, tmp_path: Path, length: int
+) -> None:
+    """The first bytes of a safetensors file are the header's length: 640 is 80 02."""
+    header = json.dumps({"__metadata__": {"note": ""}})
+    header = header.replace('""', json.dumps("x" * (length - len(header))))
+    file = tmp_path / "weights.safetensors"
+    file.write_bytes(length.to_bytes(8, "little") + header.encode())
+    assert file.read_bytes()[0] == 0x80
+    assert store.get_file(store.put_file(file)).read_bytes() == file.read_bytes()
+
+
+@given(st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
+@example(b"carrier,origin\nUA,EWR\nAA,JFK\n")
+@example(b"import math\n\ndef compute(columns):\n    return {}.\n")
+def test_bytes_are_refused_only_if_python_could_read_them_as_a_pickle(data: bytes) -> None:
+    """Nothing legible is lost: whatever is refused disassembles, or is compressed or tagged."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "file"
+        file.write_bytes(data)
+        refused = holds_pickle(file)
+    magic = data[:1] in (b"\x80", b"\x78", b"\x1f", b"\xfd") or data[:6] == b"\x93NUMPY"
+    try:
+        disassembled = [code.name for code, _, _ in pickletools.genops(data)]
+    except (ValueError, OverflowError, IndexError):
+        disassembled = []
+    assert not refused or magic or disassembled[-1:] == ["STOP"]
+
+
+def test_a_write_that_breaks_leaves_nothing_under_the_digest(tmp_path: Path) -> None:
+    """The disk takes half of the file, as a full one would."""
+    source = tmp_path / "frame.parquet"
+    source.write_bytes(b"PAR1" * 500_000)
+    named = digest_of_bytes(source.read_bytes())
+    store = artifact_store(str(tmp_path / "store"))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            store.put_file(source)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not store.exists(named)
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+    assert store.get_file(store.put_file(source)).read_bytes() == source.read_bytes()
+
+
+def test_an_upload_that_breaks_leaves_nothing_under_the_digest(bucket: str, tmp_path: Path) -> None:
+    """A part of a large file does not arrive: the object is not there at all, not half of it."""
+    source = tmp_path / "frame.parquet"
+    source.write_bytes(os.urandom(9_000_000))  # two parts
+    store = artifact_store(f"{bucket}/broken", tmp_path / "cache")
+    session = store._blobs._client.meta.events  # pyright: ignore[reportAttributeAccessIssue]
+
+    def lost(**_: object) -> None:
+        raise ConnectionResetError("the network went away")
+
+    session.register("before-send.s3.CompleteMultipartUpload", lost)
+    with pytest.raises((ConnectionResetError, BotoCoreError, S3UploadFailedError)):
+        store.put_file(source)
+    session.unregister("before-send.s3.CompleteMultipartUpload", lost)
+    stored = digest_of_bytes(source.read_bytes())
+    assert not store.exists(stored)
+    assert store.put_file(source) == stored
+    assert store.get_file(stored).read_bytes() == source.read_bytes()
 
 
 @pytest.mark.parametrize(

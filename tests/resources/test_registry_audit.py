@@ -38,7 +38,7 @@ def delete(connection: sa.Connection) -> None:
 
 
 def cut(connection: sa.Connection) -> None:
-    connection.execute(sa.delete(audit_log).where(row(5)))
+    connection.execute(sa.delete(audit_log).where(row(7)))
 
 
 def swap(connection: sa.Connection) -> None:
@@ -47,8 +47,8 @@ def swap(connection: sa.Connection) -> None:
 
 
 def insert(connection: sa.Connection) -> None:
-    entry = connection.execute(sa.select(audit_log).where(row(5))).mappings().one()
-    connection.execute(sa.insert(audit_log).values({**entry, "id": 6}))
+    entry = connection.execute(sa.select(audit_log).where(row(7))).mappings().one()
+    connection.execute(sa.insert(audit_log).values({**entry, "id": 8}))
 
 
 def empty(connection: sa.Connection) -> None:
@@ -76,12 +76,12 @@ def improve_evidence(connection: sa.Connection) -> None:
         (edit, 2),
         (forge, 2),
         (delete, 3),
-        (cut, 5),
+        (cut, 7),
         (swap, 2),
-        (insert, 6),
+        (insert, 8),
         (empty, 0),
-        (crown_by_hand, 5),
-        (move_by_hand, 3),
+        (crown_by_hand, 7),
+        (move_by_hand, 4),
         (improve_evidence, 1),
     ],
 )
@@ -89,7 +89,7 @@ def test_tampering_is_found_and_named(
     store: Registry, tamper: Callable[[sa.Connection], None], entry_id: int
 ) -> None:
     crown(store, "a", "b")
-    assert store.verify_audit() == 5
+    assert store.verify_audit() == 7
     with store.database.writing() as connection:
         unguard(connection)
         tamper(connection)
@@ -105,7 +105,7 @@ def test_the_database_itself_refuses_to_change_the_log(
     crown(store, "a", "b")
     with pytest.raises(DBAPIError, match="append-only"), store.database.writing() as connection:
         change(connection)
-    assert store.verify_audit() == 5
+    assert store.verify_audit() == 7
 
 
 def test_an_empty_log_is_whole(store: Registry) -> None:

@@ -36,7 +36,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop everything, the audit log included."""
+    """Drop everything, the audit log included, and what 0002 keeps when it is taken back."""
+    for kept in ("kept_approvals", "kept_tokens", "kept_versions", "kept_audit_log"):
+        op.execute(f"drop table if exists {kept}")
     for table in ("audit_head", "audit_log", "evaluations", "versions"):
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":
