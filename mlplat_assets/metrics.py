@@ -63,9 +63,9 @@ def binary(truth: "NDArray", probability: "NDArray") -> Ways:
     return {
         "auc": lambda: metrics.roc_auc_score(truth, probability),
         "average_precision": lambda: metrics.average_precision_score(truth, probability),
-        "accuracy": lambda: ((probability >= 0.5) == truth).mean(),
-        "log_loss": lambda: log_losses(truth, probability).mean(),
-        "brier": lambda: ((probability - truth) ** 2).mean(),
+        "accuracy": ((probability >= 0.5) == truth).mean,
+        "log_loss": log_losses(truth, probability).mean,
+        "brier": ((probability - truth) ** 2).mean,
         "ece": lambda: expected_calibration_error(truth, probability),
     }
 
@@ -95,10 +95,8 @@ def multiclass(truth: "NDArray", probabilities: "NDArray") -> Ways:
     return {
         "macro_auc": macro_auc,
         "accuracy": right.mean,
-        "macro_f1": lambda: metrics.f1_score(
-            index, decided, labels=present, average="macro", zero_division=0
-        ),
-        "log_loss": lambda: log_losses(index, probabilities).mean(),
+        "macro_f1": lambda: metrics.f1_score(index, decided, labels=present, average="macro"),
+        "log_loss": log_losses(index, probabilities).mean,
         "ece": lambda: expected_calibration_error(right, probabilities.max(axis=1)),
     }
 

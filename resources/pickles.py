@@ -59,7 +59,7 @@ def _is_pickle(head: bytes, size: int | None) -> bool:
                 names = bool(_NAME.fullmatch(str(argument)))
             if code.name == "STOP":
                 # Without a name it is data, which only a whole file of it can be meant to be.
-                return names or at + 1 == size
+                return names or (at is not None and at + 1 == size)
     except (ValueError, OverflowError, IndexError):
         return False  # no instruction of any pickle
     return False

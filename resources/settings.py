@@ -31,6 +31,7 @@ class Settings:
         tracking_url: MLflow tracking URI (`MLPLAT_TRACKING_URL`).
         tracking_ui: Where people open MLflow: the server, or what `mlplat dev` starts on a
             SQLite file (`MLPLAT_TRACKING_UI`).
+        search_url: SQLAlchemy URL of the hyperparameter searches (`MLPLAT_SEARCH_URL`).
         dagster_url: Where people open Dagster, for links from elsewhere (`MLPLAT_DAGSTER_URL`).
         journal: Folder of the prediction journal's segments (`MLPLAT_JOURNAL`).
         bentoml_home: Folder of the Bento store (`BENTOML_HOME`).
@@ -39,6 +40,9 @@ class Settings:
         actor: Name written to the audit log for what this process does (`MLPLAT_ACTOR`), while
             the registry has no tokens.
         token: What proves to the registry who acts, None for nobody (`MLPLAT_TOKEN`).
+        cpu_hour_price: Price of an hour of a CPU; None: not declared (`MLPLAT_CPU_HOUR_PRICE`).
+        gpu_hour_price: Price of an hour of a GPU; None: not declared (`MLPLAT_GPU_HOUR_PRICE`).
+        currency: What prices are in, EUR if unset (`MLPLAT_CURRENCY`).
         image: Container image that this process runs in, for lineage (`MLPLAT_IMAGE`).
     """
 
@@ -52,6 +56,7 @@ class Settings:
     artifacts_url: str
     tracking_url: str
     tracking_ui: str
+    search_url: str
     dagster_url: str
     journal: Path
     bentoml_home: Path
@@ -60,6 +65,9 @@ class Settings:
     actor: str
     image: str | None
     token: str | None = field(repr=False)
+    cpu_hour_price: float | None
+    gpu_hour_price: float | None
+    currency: str
 
     def environment(self) -> dict[str, str]:
         """The same settings as environment variables, telemetry off, for child processes."""
@@ -74,6 +82,7 @@ class Settings:
             "MLPLAT_ARTIFACTS_URL": self.artifacts_url,
             "MLPLAT_TRACKING_URL": self.tracking_url,
             "MLPLAT_TRACKING_UI": self.tracking_ui,
+            "MLPLAT_SEARCH_URL": self.search_url,
             "MLPLAT_DAGSTER_URL": self.dagster_url,
             "MLPLAT_JOURNAL": str(self.journal),
             "MLPLAT_DAGSTER_STORAGE": str(self.home / "dagster"),
@@ -81,6 +90,9 @@ class Settings:
             "MLPLAT_ACTOR": self.actor,
             "MLPLAT_TOKEN": self.token or "",
             "MLPLAT_IMAGE": self.image or "",
+            "MLPLAT_CPU_HOUR_PRICE": _said(self.cpu_hour_price),
+            "MLPLAT_GPU_HOUR_PRICE": _said(self.gpu_hour_price),
+            "MLPLAT_CURRENCY": self.currency,
             "BENTOML_HOME": str(self.bentoml_home),
             "DAGSTER_HOME": str(self.dagster_home),
             "BENTOML_DO_NOT_TRACK": "True",
@@ -109,6 +121,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         artifacts_url=env.get("MLPLAT_ARTIFACTS_URL") or str(home / "artifacts"),
         tracking_url=tracking,
         tracking_ui=env.get("MLPLAT_TRACKING_UI") or remote or "http://127.0.0.1:5001",
+        search_url=env.get("MLPLAT_SEARCH_URL") or f"sqlite:///{home / 'search.sqlite'}",
         dagster_url=env.get("MLPLAT_DAGSTER_URL") or "http://127.0.0.1:3001",
         journal=Path(env.get("MLPLAT_JOURNAL") or home / "journal"),
         bentoml_home=Path(env.get("BENTOML_HOME") or home / "bentoml"),
@@ -117,7 +130,27 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         actor=env.get("MLPLAT_ACTOR") or getpass.getuser(),
         token=env.get("MLPLAT_TOKEN") or None,
         image=env.get("MLPLAT_IMAGE") or None,
+        cpu_hour_price=_price(env, "MLPLAT_CPU_HOUR_PRICE"),
+        gpu_hour_price=_price(env, "MLPLAT_GPU_HOUR_PRICE"),
+        currency=env.get("MLPLAT_CURRENCY") or "EUR",
     )
+
+
+def _price(env: Mapping[str, str], name: str) -> float | None:
+    text = env.get(name)
+    if not text:
+        return None
+    try:
+        price = float(text)
+    except ValueError:
+        price = math.nan
+    if not 0 <= price < math.inf:
+        raise ValueError(f"{name} is {text!r}: set the price of an hour, like 0.04")
+    return price
+
+
+def _said(price: float | None) -> str:
+    return "" if price is None else str(price)
 
 
 def _seconds(env: Mapping[str, str], name: str, default: float) -> float:

@@ -4,8 +4,10 @@ Made by the platform's own assets, so what a test sees is what a user would get.
 for one epoch on short splits; nothing else differs from the declared ones.
 """
 
+import shutil
+import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -152,6 +154,18 @@ def open_world(home: Path, declared: Catalogue) -> World:
         artifacts=artifact_store(settings.artifacts_url, home / "cache"),
         instance=dg.DagsterInstance.get(),
     )
+
+
+def copy_world(world: World, home: Path) -> World:
+    """The same stores below another folder, to change at will; call it inside `in_environment`."""
+    shutil.copytree(world.home, home, dirs_exist_ok=True)
+    with closing(sqlite3.connect(home / "lake" / "catalog.sqlite")) as catalog, catalog:
+        # The catalog records where its data lie.
+        catalog.execute(
+            "update ducklake_metadata set value = ? where key = 'data_path'",
+            [f"{home / 'lake' / 'data'}/"],
+        )
+    return open_world(home, world.catalogue)
 
 
 def build_world(home: Path) -> World:

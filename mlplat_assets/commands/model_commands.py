@@ -1,5 +1,6 @@
 """`mlplat models ...`: thin commands, each importing what it needs when it runs."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,6 +51,25 @@ def models_show(
         show_version(from_environment(), console(), model, version)
 
 
+@models_app.command("card")
+def models_card(
+    model: Model,
+    version: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="[VERSION]", parser=_version, help="Default: the champion.", show_default=False
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it as a page with its plots.")
+    ] = None,
+) -> None:
+    """The model card: use, data, metrics, slices, fairness, gates, limits, approvals."""
+    from mlplat_assets.commands.model_card import show_card
+
+    show_card(from_environment(), console(), model, version, html)
+
+
 @models_app.command("promote")
 def models_promote(
     model: Model,
@@ -90,3 +110,22 @@ def models_rollback(
     from mlplat_assets.commands.models import roll_back
 
     roll_back(from_environment(), console(), model, reason=reason, to=to)
+
+
+@models_app.command("search")
+def models_search(
+    model: Model,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="How many; default: as declared.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many at once.")] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Ray cluster; `local` starts one here."),
+    ] = None,
+) -> None:
+    """Look for better hyperparameters on the newest training set; goes on with one broken off."""
+    from mlplat_assets.commands.search import search_model
+    from mlplat_assets.models.search.asset import SearchRequest
+
+    search_model(console(), model, SearchRequest(trials=trials, jobs=jobs, ray=ray))

@@ -39,7 +39,10 @@ def learn_preprocessing(
         raise ValueError("the model has no input column; declare features or context")
     for name in (*numeric, *categorical):
         if name not in train.columns:
-            raise ValueError(f"input column {name!r} is not in the training frame {train.columns}")
+            raise ValueError(
+                f"input column {name!r} is not in the training set {train.columns}; "
+                "materialise it again if the features changed since"
+            )
     for name in numeric:
         kind = train.schema[name]
         if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
@@ -85,16 +88,13 @@ def write_artefact(
         ValueError: The card holds NaN or infinity.
         FileExistsError: The folder already holds something else's files.
     """
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; an artefact is written into a new folder")
-    state = {name: value.contiguous() for name, value in fitted.module.state_dict().items()}
-    save_file(state, folder / WEIGHTS)
+    (folder / WEIGHTS).write_bytes(fitted.weights)
     inputs = fitted.preprocessing
     columns = len(inputs["numeric"]), len(inputs["categorical"])
-    export_graph(fitted.module, *columns, path=folder / GRAPH)
+    export_graph(fitted.served, *columns, path=folder / GRAPH)
     # The order of preprocessing's columns is the order of the graph's inputs: not to be sorted.
     for name, content, ordered in ((PREPROCESSING, inputs, False), (CARD, card, True)):
         text = json.dumps(content, indent=1, sort_keys=ordered, allow_nan=False, ensure_ascii=False)

@@ -13,7 +13,7 @@ from resources.registry.records import Version
 
 _INPUTS = ("features", "label", "context", "entity_features")
 _PLACE = ("python", "hardware", "image")
-_CODE = ("code_commit", "code_dirty", "code_changes")
+_CODE = ("code_commit", "code_dirty", "code_changes", "trainer_digest")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +63,8 @@ def difference(before: Version, after: Version, artifacts: ArtifactStore) -> Dif
         ArtifactMissing: A document that a lineage names is not stored.
     """
     old, new = before.lineage, after.lineage
-    specs = [
-        _document(lineage, "recipe_digest", artifacts).get("spec", {}) for lineage in (old, new)
-    ]
+    specs = [_document(each, "recipe_digest", artifacts).get("spec", {}) for each in (old, new)]
+    specs = specs if all(specs) else [{}, {}]
     return Difference(
         model=before.model,
         before=before.number,
@@ -164,9 +163,8 @@ def _features(
     specs: list[dict[str, Any]], old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> Iterator[Change]:
     listed = [{name: "an input" for name in spec.get("features", ())} for spec in specs]
-    if all(specs):
-        yield from changes(*listed)
-        yield from changes(*({n: s.get(n) for n in _INPUTS if n != "features"} for s in specs))
+    yield from changes(*listed)
+    yield from changes(*({n: spec.get(n) for n in _INPUTS if n != "features"} for spec in specs))
     for kind in ("views", "on_demand"):
         there = old.get(kind, {}), new.get(kind, {})
         for change in changes(*there):
@@ -188,10 +186,9 @@ def _definitions(
 def definitions_changed(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Change]:
     """The files that differ, with how many lines each lost (`before`) and gained (`after`)."""
     for change in changes(before, after):
-        lines = [(text or "").splitlines() for text in (change.before, change.after)]
-        told = [
-            line[0] for line in difflib.unified_diff(*lines, n=0) if line[:3] not in ("---", "+++")
-        ]
+        then, now = ((text or "").splitlines() for text in (change.before, change.after))
+        # Without its two lines of heading.
+        told = [line[0] for line in list(difflib.unified_diff(then, now, n=0))[2:]]
         yield Change(
             what=change.what,
             before=None if change.before is None else f"-{told.count('-')} lines",

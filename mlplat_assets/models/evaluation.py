@@ -1,35 +1,33 @@
 """The asset `evaluations/<team>/<model>`: candidate, champion and baseline on the same holdout."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 import numpy as np
-import polars as pl
 
-from bentos.model_server.card import read_card
-from bentos.model_server.on_demand import load_functions
-from bentos.model_server.predictor import Predictor
 from mlplat_assets.automation import follow
 from mlplat_assets.discovery import Catalogue, Declared
-from mlplat_assets.features.on_demand import with_on_demand
 from mlplat_assets.keys import group, key
-from mlplat_assets.metrics import score
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.artefact import input_columns
-from mlplat_assets.models.gates import judge, judge_one
+from mlplat_assets.models.accounts import accounted
+from mlplat_assets.models.evaluations.card import model_card, store_card
+from mlplat_assets.models.evaluations.card_pages import markdown
+from mlplat_assets.models.evaluations.checks import CHECKS, check_results
+from mlplat_assets.models.evaluations.classes import aligned, classes_of, truth_of
+from mlplat_assets.models.evaluations.examination import Examination, examine
+from mlplat_assets.models.evaluations.proof import evidence_of
+from mlplat_assets.models.evaluations.served import Served, load
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs
 from mlplat_assets.models.splits import Split
+from mlplat_assets.models.tracking import log_evaluation
 from mlplat_assets.models.training import read_manifest, read_split
 from mlplat_assets.models.training_sets import LABEL
 from mlplat_assets.pictures import picture
 from resources.artifacts import ArtifactStore
 from resources.digests import canonical_json
-from resources.registry.evidence import non_finite
-from resources.registry.records import Version
 from resources.registry.registry import Registry
 from resources.settings import Settings
 
@@ -39,10 +37,6 @@ def evaluation(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDef
     inputs = model_inputs(model, catalogue)
     asset_key = key("evaluations", model.team, model.name)
     upstream = key("candidates", model.team, model.name)
-    checks = {
-        "meets_floors": "Every gate's floor is met on the holdout.",
-        "beats_champion": "Every gate with a margin holds against the champion on the same rows.",
-    }
 
     @dg.asset(
         key=asset_key,
@@ -54,9 +48,10 @@ def evaluation(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDef
         automation_condition=follow(),
         check_specs=[
             dg.AssetCheckSpec(name, asset=asset_key, blocking=True, description=text)
-            for name, text in checks.items()
+            for name, text in CHECKS.items()
         ],
     )
+    @accounted(model, "evaluations")
     def evaluated(
         context: dg.AssetExecutionContext,
         artifacts: dg.ResourceParam[ArtifactStore],
@@ -66,12 +61,17 @@ def evaluation(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDef
         handed = latest(context.instance, upstream)
         parts = read_split(model, read_manifest(artifacts, handed), artifacts)
         champion = registry.champion(model.full_name)
-        predictions = _predictions(model, inputs, parts, handed, champion, artifacts)
-        metrics = {
-            name: score(model.spec.task, parts.holdout[LABEL].to_numpy(), predicted)
-            for name, predicted in predictions.items()
-        }
-        evidence = _evidence(model, parts, handed, champion, metrics)
+        candidate = load(artifacts, handed["artifact_digest"], threads=1)
+        serving = load(artifacts, champion.artifact_digest, threads=1) if champion else None
+        found = examined(model.spec, inputs, parts, candidate, serving)
+        evidence = evidence_of(
+            model.full_name, handed, champion, parts, found, at=datetime.now(UTC)
+        )
+        plots = plots_of(model, found)
+        document = model_card(
+            model, catalogue.owner(model), evidence, candidate.predictor.card, plots
+        )
+        evidence["card_digest"] = store_card(document, artifacts)
         evidence_digest = artifacts.put_bytes(canonical_json(evidence))
         if not evidence["passed"]:
             registry.record_refusal(
@@ -82,43 +82,27 @@ def evaluation(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDef
                 actor=author(context, settings.actor),
                 run_id=context.run.run_id,
             )
+        # One that was trained before runs were recorded has none.
+        if run_id := handed.get("mlflow_run_id"):
+            log_evaluation(settings.tracking_url, run_id, evidence["metrics"], plots)
         return dg.MaterializeResult(
             metadata={
-                **_report(model, parts, predictions, metrics, evidence),
+                **{name: picture(png) for name, png in plots.items()},
+                "card": dg.MetadataValue.md(markdown(document, plots=False)),
+                **_facts(parts, evidence),
                 **{name: handed[name] for name in ("artifact_digest", "author")},
                 "evidence_digest": evidence_digest,
             },
-            check_results=_check_results(model, metrics),
+            check_results=check_results(model.spec, found),
         )
 
     return evaluated
 
 
-def predict_rows(artifacts: ArtifactStore, artifact_digest: str, rows: pl.DataFrame) -> np.ndarray:
-    """Predictions [n] of a stored artefact, by the code that serves it.
-
-    On-demand features are computed again by the artefact's own functions: a champion keeps the
-    ones that it was trained with, whatever the candidate's training set holds.
-
-    Raises:
-        OnDemandFailed: A function fails, or takes an input that the rows do not hold.
-    """
-    folder = artifacts.get_folder(artifact_digest)
-    predictor = Predictor.load(folder, threads=2)
-    functions = load_functions(read_card(predictor.card, predictor.columns).on_demand, folder)
-    if functions:
-        rows = pl.DataFrame(with_on_demand(rows.to_arrow(), functions))
-    return predictor.predict(input_columns(rows, dict(predictor.preprocessing)))
-
-
-def _predictions(
-    model: Declared[ModelSpec],
-    inputs: ModelInputs,
-    parts: Split,
-    handed: Mapping[str, Any],
-    champion: Version | None,
-    artifacts: ArtifactStore,
-) -> dict[str, np.ndarray]:
+def examined(
+    spec: ModelSpec, inputs: ModelInputs, parts: Split, candidate: Served, champion: Served | None
+) -> Examination:
+    """Candidate, champion and baseline on the holdout of the candidate's own training set."""
     from mlplat_assets.models.baseline import fit_baseline
 
     baseline = fit_baseline(
@@ -126,96 +110,49 @@ def _predictions(
         parts.validation,
         parts.holdout,
         label=LABEL,
-        task=model.spec.task,
+        task=spec.task,
         numeric=inputs.numeric,
         categorical=inputs.categorical,
-        seed=model.spec.seed,
-        threads=2,
+        seed=spec.seed,
+        threads=1,
     )
-    found = {"candidate": predict_rows(artifacts, handed["artifact_digest"], parts.holdout)}
-    if champion is not None:
-        found["champion"] = predict_rows(artifacts, champion.artifact_digest, parts.holdout)
-    return found | {"baseline": baseline.predictions}
+    label = parts.holdout[LABEL]
+    classes = classes_of(candidate.classes, label, spec.task)
+    predictions: dict[str, np.ndarray] = {}
+    for name, served in (("candidate", candidate), ("champion", champion)):
+        if served is not None:
+            predicted = served.predict(parts.holdout)
+            predictions[name] = aligned(predicted, served.classes, classes)
+    predictions["baseline"] = aligned(baseline.predictions, baseline.classes, classes)
+    return examine(spec, parts.holdout, truth_of(label, classes), predictions, candidate)
 
 
-def _evidence(
-    model: Declared[ModelSpec],
-    parts: Split,
-    handed: Mapping[str, Any],
-    champion: Version | None,
-    metrics: dict[str, dict[str, float]],
-) -> dict[str, Any]:
-    verdict = judge(
-        model.spec.gates, model.spec.task, metrics["candidate"], metrics.get("champion")
-    )
-    evidence = {
-        "model": model.full_name,
-        "artifact_digest": handed["artifact_digest"],
-        "training_set_digest": handed["training_set_digest"],
-        "champion_version": champion.number if champion else None,
-        "champion_artifact_digest": champion.artifact_digest if champion else None,
-        "holdout": {**parts.periods["holdout"].iso(), "rows": parts.holdout.height},
-        "metrics": metrics["candidate"],
-        "champion_metrics": metrics.get("champion"),
-        "baseline_metrics": metrics["baseline"],
-        "gates": verdict.gates,
-        "passed": verdict.passed,
-        "reasons": verdict.reasons,
-        "evaluated_at": datetime.now(UTC).isoformat(),
-    }
-    for place, _ in non_finite(evidence, "evidence"):
-        raise dg.Failure(f"{model.full_name}: {place} is no number; look at the training run")
-    return evidence
-
-
-def _check_results(
-    model: Declared[ModelSpec], metrics: dict[str, dict[str, float]]
-) -> list[dg.AssetCheckResult]:
-    spec = model.spec
-    parts = {
-        "meets_floors": [replace(g, margin=None) for g in spec.gates if g.floor is not None],
-        "beats_champion": [replace(g, floor=None) for g in spec.gates if g.margin is not None],
-    }
-    results = []
-    for name, gates in parts.items():
-        candidate, champion = metrics["candidate"], metrics.get("champion")
-        judged = [judge_one(gate, spec.task, candidate, champion) for gate in gates]
-        failed = [gate["reason"] for gate in judged if not gate["passed"]]
-        reasons = failed or [gate["reason"] for gate in judged]
-        results.append(
-            dg.AssetCheckResult(
-                check_name=name,
-                passed=not failed,
-                # A model may bound itself by floors alone, or by its champion alone.
-                description="; ".join(reasons) or "no gate asks for it",
-            )
-        )
-    return results
-
-
-def _report(
-    model: Declared[ModelSpec],
-    parts: Split,
-    predictions: dict[str, np.ndarray],
-    metrics: dict[str, dict[str, float]],
-    evidence: dict[str, Any],
-) -> dict[str, Any]:
+def plots_of(model: Declared[ModelSpec], found: Examination) -> dict[str, bytes]:
+    """PNGs by the section of the card that they belong to."""
+    from mlplat_assets.models.evaluations.panels import importance_plot, score_plot, slice_plot
     from mlplat_assets.models.plots import evaluation_plot
 
-    truth = parts.holdout[LABEL].to_numpy()
-    plot = evaluation_plot(model.spec.task, truth, predictions, title=model.full_name)
-    header = "| metric | " + " | ".join(metrics) + " |\n|---|" + "---|" * len(metrics)
-    lines = [
-        f"| {name} | " + " | ".join(f"{found[name]:.4f}" for found in metrics.values()) + " |"
-        for name in metrics["candidate"]
-    ]
+    spec, truth, name = model.spec, found.truth, model.full_name
+    plots = {"Metrics": evaluation_plot(spec.task, truth, found.predictions, title=name)}
+    if any(each["metrics"] for each in found.slices):
+        plots["Slices"] = slice_plot(found.slices, title=f"{name}, slices of the holdout")
+    if spec.task == "binary":
+        plots["Calibration"] = score_plot(
+            truth, found.predictions, title=f"{name}, predicted probabilities"
+        )
+    plots["Importance of inputs"] = importance_plot(
+        found.inputs, found.views, spec.gates[0].metric, title=f"{name}, importance of inputs"
+    )
+    return plots
+
+
+def _facts(parts: Split, evidence: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "plot": picture(plot),
-        "metrics": dg.MetadataValue.md("\n".join([header, *lines])),
         "holdout": str(parts.periods["holdout"]),
         "holdout_rows": parts.holdout.height,
         "passed": evidence["passed"],
         "reasons": "; ".join(evidence["reasons"]) or "every gate holds",
-        **{f"candidate_{name}": value for name, value in metrics["candidate"].items()},
-        **{f"baseline_{name}": value for name, value in metrics["baseline"].items()},
+        "card_digest": evidence["card_digest"],
+        **{f"candidate_{name}": value for name, value in evidence["metrics"].items()},
+        **{f"baseline_{name}": value for name, value in evidence["baseline_metrics"].items()},
     }

@@ -10,8 +10,9 @@ from mlplat_assets.models.evaluations.verdicts import Verdict, against_champion,
 
 
 class GateResult(TypedDict):
-    """One gate as evidence records it; `interval` is the value's, `difference` candidate minus
-    champion with its own, both as estimate, low and high.
+    """One gate as evidence records it.
+
+    `interval` is the value's, `difference` that of candidate minus champion: estimate, low, high.
     """
 
     metric: str

@@ -1,9 +1,12 @@
 """The picture of a training: losses and learning rate by epoch, as PNG."""
 
-import io
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from mlplat_assets.models.plots import COLOURS, INK, QUIET, STYLE
+from mlplat_assets.models.evaluations.drawing import COLOURS, QUIET, png
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def history_plot(history: Sequence[Mapping[str, float]], *, title: str) -> bytes:
@@ -14,19 +17,15 @@ def history_plot(history: Sequence[Mapping[str, float]], *, title: str) -> bytes
     Raises:
         ValueError: There is no epoch.
     """
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
     if not history:
         raise ValueError("a history of no epoch cannot be drawn; train for one at least")
     epochs = [int(entry["epoch"]) + 1 for entry in history]
     held = [entry["validation_loss"] for entry in history]
     best = held.index(min(held))
-    with rc_context(STYLE):
-        figure = Figure(figsize=(8.2, 3.4), dpi=110, layout="constrained")
-        FigureCanvasAgg(figure)
+
+    def draw(figure: "Figure") -> None:
+        from matplotlib.ticker import MaxNLocator
+
         losses, rates = figure.subplots(1, 2, width_ratios=(3, 2))
         train = [entry["train_loss"] for entry in history]
         losses.plot(epochs, train, color=COLOURS[1], label="Training", marker=".")
@@ -38,7 +37,5 @@ def history_plot(history: Sequence[Mapping[str, float]], *, title: str) -> bytes
         rates.set(title="Learning rate at the epoch's end", xlabel="Epoch")
         for axes in (losses, rates):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        figure.suptitle(title, x=0.012, ha="left", fontsize=12, fontweight="bold", color=INK)
-        stream = io.BytesIO()
-        figure.savefig(stream, format="png", metadata={"Software": None}, facecolor="white")
-    return stream.getvalue()
+
+    return png((8.2, 3.4), title, draw)

@@ -1,47 +1,16 @@
 """The pictures of an evaluation: the network and the baseline on the same holdout, as PNG."""
 
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlplat_assets.metrics import reliability
 from mlplat_assets.model_spec import Task
+from mlplat_assets.models.evaluations.drawing import COLOURS, QUIET, diagonal, dress, png, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.typing import RcKeyType
     from numpy.typing import ArrayLike, NDArray
-
-INK, QUIET, GRID = "#1f2933", "#6b7785", "#e6e9ed"
-# Okabe and Ito's blue, vermilion and green: told apart by colour-blind readers and in print.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
-STYLE: "dict[RcKeyType, object]" = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.color": INK,
-    "axes.edgecolor": QUIET,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10.5,
-    "axes.titleweight": "bold",
-    "axes.titlepad": 10,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.8,
-    "xtick.color": QUIET,
-    "ytick.color": QUIET,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "lines.linewidth": 1.8,
-    "lines.solid_capstyle": "round",
-}
 
 
 def evaluation_plot(
@@ -49,37 +18,29 @@ def evaluation_plot(
 ) -> bytes:
     """One PNG of about 100 kB that compares predictors, by their names, on the same rows.
 
-    `binary`: reliability over equal-mass bins, ROC, precision-recall. `regression`: predicted
-    against actual, and residuals. The first predictor is the candidate.
+    `binary`: reliability over equal-mass bins, ROC, precision-recall. `multiclass`: reliability of
+    the class that is decided, ROC of each class, what was decided for what was true. `regression`:
+    predicted against actual, and residuals. The first predictor is the candidate.
 
     Raises:
         ValueError: There is no predictor, or one has not as many rows as the truth.
     """
     import numpy as np
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     actual = np.asarray(truth, dtype=np.float64)
     found = {name: np.asarray(given, dtype=np.float64) for name, given in predictions.items()}
-    wrong = [name for name, given in found.items() if given.shape != actual.shape]
+    wrong = [name for name, given in found.items() if given.shape[:1] != actual.shape]
     if wrong or not found or len(actual) == 0:
         raise ValueError(
             f"plots need at least one predictor with the truth's {len(actual)} rows; "
             f"given {', '.join(found) or 'none'}, of another length: {', '.join(wrong) or 'none'}"
         )
-    # Figure and canvas made by hand: pyplot would keep a global registry of figures.
-    with rc_context(STYLE):
-        figure = Figure(figsize=(11.4, 4.1), dpi=110, layout="constrained")
-        FigureCanvasAgg(figure)
-        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # pyright: ignore
-        draw = binary_panels if task == "binary" else regression_panels
-        draw(figure, actual, found)
-        figure.suptitle(title, x=0.012, ha="left", fontsize=12, fontweight="bold", color=INK)
-        stream = io.BytesIO()
-        # No software version in the file: the same rows give the same bytes.
-        figure.savefig(stream, format="png", metadata={"Software": None}, facecolor="white")
-    return stream.getvalue()
+    panels = {
+        "binary": binary_panels,
+        "multiclass": multiclass_panels,
+        "regression": regression_panels,
+    }
+    return png((11.4, 4.1), title, lambda figure: panels[task](figure, actual, found))
 
 
 def binary_panels(figure: "Figure", truth: "NDArray", found: Mapping[str, "NDArray"]) -> None:
@@ -117,6 +78,43 @@ def binary_panels(figure: "Figure", truth: "NDArray", found: Mapping[str, "NDArr
     calibration.legend(loc="upper left")
     roc.legend(loc="lower right")
     recall.legend(loc="upper right")
+
+
+def multiclass_panels(figure: "Figure", truth: "NDArray", found: Mapping[str, "NDArray"]) -> None:
+    """Reliability of the decided class, ROC of each class against the rest, and the decisions."""
+    import numpy as np
+    from sklearn.metrics import roc_auc_score
+
+    calibration, roc, decisions = figure.subplots(1, 3)
+    diagonal(calibration)
+    diagonal(roc)
+    for (name, given), colour in zip(found.items(), COLOURS, strict=False):
+        right = (given.argmax(axis=1) == truth).astype(np.float64)
+        predicted, observed, _ = reliability(right, given.max(axis=1))
+        calibration.plot(predicted, observed, "o-", color=colour, markersize=4, label=name)
+    candidate = next(iter(found.values()))
+    classes = candidate.shape[1]
+    present = [k for k in range(classes) if (truth == k).any()]
+    for k in present:
+        false_rate, true_rate, _ = curves((truth == k).astype(np.float64), candidate[:, k])
+        label = f"class {k}, AUC {roc_auc_score(truth == k, candidate[:, k]):.3f}"
+        # Beyond the palette, lines are told apart no more: the first eight have a label.
+        roc.plot(false_rate, true_rate, linewidth=1.4, label=label if k < 8 else None)
+    cells = truth.astype(int) * classes + candidate.argmax(axis=1)
+    counts = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    decisions.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    decisions.grid(visible=False)
+    for row, column in np.ndindex(shares.shape) if classes <= 10 else ():
+        dark = shares[row, column] > 0.5
+        text = f"{shares[row, column]:.2f}"
+        shown = {"ha": "center", "va": "center", "fontsize": 8}
+        decisions.text(column, row, text, color="white" if dark else QUIET, **shown)
+    decisions.set(title="Decisions, share of row", xlabel="Decided", ylabel="True")
+    dress(calibration, "Reliability, decided class", "Probability", "Observed rate", 1.0)
+    dress(roc, "ROC, class against rest", "False positive rate", "True positive rate", 1.0)
+    calibration.legend(loc="upper left")
+    roc.legend(loc="lower right", fontsize=7.5)
 
 
 def curves(truth: "NDArray", probability: "NDArray") -> tuple["NDArray", "NDArray", "NDArray"]:
@@ -170,22 +168,3 @@ def residual_panel(axes: "Axes", errors: Mapping[str, "NDArray"]) -> None:
     axes.axvline(0, color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     axes.set(title="Residuals", xlabel="Actual minus predicted", ylabel="Rows")
     axes.legend(loc="upper right")
-
-
-def span(values: "NDArray", low: float, high: float) -> tuple[float, float]:
-    """The values between two quantiles, or one unit around a constant."""
-    import numpy as np
-
-    first, last = (float(end) for end in np.quantile(values, (low, high)))
-    return (first, last) if first < last else (first - 0.5, first + 0.5)
-
-
-def diagonal(axes: "Axes") -> None:
-    """The line of perfect calibration, or of guessing."""
-    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
-
-
-def dress(axes: "Axes", title: str, x: str, y: str, top: float) -> None:
-    """Title, labels and a square of limits from 0 to `top`."""
-    axes.set(title=title, xlabel=x, ylabel=y, xlim=(0, top), ylim=(0, top))
-    axes.set_box_aspect(1)

@@ -18,7 +18,7 @@ def code_version(repository: Path, changes: bytes | None) -> Code:
     """
     commit = _git(repository, "rev-parse", "HEAD")
     return {
-        "code_commit": commit and commit.decode().strip(),
+        "code_commit": commit.decode().strip() if commit else None,
         "code_dirty": None if changes is None else bool(changes),
         "code_changes": digest_of_bytes(changes) if changes else None,
     }

@@ -8,9 +8,11 @@ from mlplat_assets.automation import gated
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.models.accounts import spent_in
 from mlplat_assets.models.handoff import latest, run_of
 from mlplat_assets.models.lineage import version_lineage
 from resources.artifacts import ArtifactStore
+from resources.lake import Lake
 from resources.registry.records import ApprovalTerms
 from resources.registry.registry import Registry
 
@@ -32,6 +34,7 @@ def version(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefini
         context: dg.AssetExecutionContext,
         artifacts: dg.ResourceParam[ArtifactStore],
         registry: dg.ResourceParam[Registry],
+        lake: dg.ResourceParam[Lake],
     ) -> dg.MaterializeResult:
         handed = latest(context.instance, upstream)
         artefact = artifacts.get_folder(handed["artifact_digest"])
@@ -39,6 +42,16 @@ def version(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefini
             json.loads((artefact / "card.json").read_text())["lineage"],
             artefact,
             {"evaluation": run_of(context.instance, upstream), "version": context.run.run_id},
+        )
+        runs = lineage["run_ids"]
+        lineage["cost"] = spent_in(
+            lake,
+            model.full_name,
+            {
+                "training_sets": runs["training_set"],
+                "candidates": runs["candidate"],
+                "evaluations": runs["evaluation"],
+            },
         )
         made = registry.register(
             model.full_name,

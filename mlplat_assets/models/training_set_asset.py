@@ -8,6 +8,7 @@ from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.features.view_versions import view_digest
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.models.accounts import accounted
 from mlplat_assets.models.data_versions import keep
 from mlplat_assets.models.inputs import model_inputs
 from mlplat_assets.models.recipe import recipe_of
@@ -48,6 +49,7 @@ def training_set(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsD
             ),
         ],
     )
+    @accounted(model, "training_sets")
     def rows(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],

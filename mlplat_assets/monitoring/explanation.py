@@ -16,6 +16,7 @@ from mlplat_assets.monitoring.features_read import (
     computed_values,
     views_read,
 )
+from mlplat_assets.monitoring.touched import prediction_tables
 from resources.lake import Lake
 from resources.registry.reader import RegistryReader
 from resources.registry.records import Approval, Version
@@ -26,6 +27,8 @@ class Explanation:
     """One prediction with everything that determined it. Times are UTC.
 
     Attributes:
+        prediction: The number; of a multiclass model, the probability of the answered class.
+        probabilities: The probability of each class of a multiclass model, else empty.
         stage: The version's stage when it served the prediction.
         approver: Who had approved the version for production by then, every name of them; None
             when nobody had.
@@ -39,6 +42,7 @@ class Explanation:
 
     prediction_id: str
     prediction: float
+    probabilities: Mapping[str, float]
     model: str
     version: int
     variant: str
@@ -91,6 +95,7 @@ def explain(
     return Explanation(
         prediction_id=prediction_id,
         prediction=found["prediction"],
+        probabilities=json.loads(found.get("probabilities") or "{}"),
         model=version.model,
         version=version.number,
         variant=found["variant"],
@@ -118,15 +123,11 @@ def explain(
 
 def _prediction(connection: duckdb.DuckDBPyConnection, prediction_id: str) -> dict[str, Any] | None:
     """The lake's row of a prediction, whichever model made it."""
-    # Named by this column, because other tables may lie in the schema too.
-    tables = connection.execute(
-        "select table_name from duckdb_columns() where database_name = 'lake' "
-        "and schema_name = 'predictions' and column_name = 'feature_partitions' order by 1"
-    ).fetchall()
+    tables = prediction_tables(connection)
     if not tables:
         return None
     rows = " union all by name ".join(
-        f'select * from predictions."{name}" where prediction_id = $1' for (name,) in tables
+        f"select * from {name} where prediction_id = $1" for name in tables
     )
     found = connection.execute(rows, [prediction_id]).to_arrow_table().to_pylist()
     return found[0] if found else None

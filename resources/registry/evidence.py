@@ -8,6 +8,10 @@ from resources.registry.errors import ApproverRefused, EvaluationStale, GateRefu
 from resources.registry.identity import person
 from resources.registry.records import ACCEPTED, Action, AuditEntry, Json, Version
 
+# The parts of evidence that decide: each entry has `passed`, `reason` and, since intervals, a
+# `verdict` of PASS, FAIL or INCONCLUSIVE.
+_JUDGED = ("gates", "slices", "fairness", "budget")
+
 
 def require_passed(model: str, artifact_digest: str, evidence: Json, evidence_digest: str) -> None:
     """Refuse an evaluation that is absent, failed, edited, or about something else.
@@ -36,8 +40,9 @@ def require_passed(model: str, artifact_digest: str, evidence: Json, evidence_di
 
 
 def _require_gates(model: str, evidence: Json) -> None:
-    failed = [gate for gate in evidence.get("gates") or () if gate.get("passed") is not True]
-    reasons = [str(gate.get("reason") or gate.get("metric")) for gate in failed]
+    held = [each for part in _JUDGED for each in evidence.get(part) or ()]
+    failed = [each for each in held if not _passed(each)]
+    reasons = [str(each.get("reason") or each.get("metric")) for each in failed]
     if evidence.get("passed") is not True or failed:
         told = "; ".join(reasons or map(str, evidence.get("reasons") or ["no reason recorded"]))
         raise GateRefused(
@@ -50,6 +55,11 @@ def _require_gates(model: str, evidence: Json) -> None:
             f"{model}: evidence has no 'champion_version'; record the champion it was compared "
             "with, or None"
         )
+
+
+def _passed(result: Json) -> bool:
+    """INCONCLUSIVE is no pass, whatever else the result says; None is a slice that is not held."""
+    return result.get("passed") is True and result.get("verdict") in (None, "PASS")
 
 
 def require_unedited(version: Version, judgements: Sequence[AuditEntry]) -> None:

@@ -18,7 +18,7 @@ from mlplat_assets.demo.plan import Days
 from mlplat_assets.demo.replay import Arrivals, requests
 from mlplat_assets.discovery import PACKAGE, Catalogue
 from mlplat_assets.features.transform import DBT_PROJECT
-from mlplat_assets.models.evaluation import predict_rows
+from mlplat_assets.models.evaluations.served import load
 from mlplat_assets.monitoring.explanation import explain
 from mlplat_assets.monitoring.predictions import ingest
 from resources.digests import digest_of_file
@@ -147,8 +147,8 @@ def test_a_champion_is_judged_with_its_own_functions(trained: World) -> None:
     digest = trained.registry.version(NAME, 1).artifact_digest
     rows = trained.training_rows(NAME).head(500)
     later = rows.with_columns(schedule_pressure__scheduled_speed=pl.lit(0.0))
-    expected = predict_rows(trained.artifacts, digest, rows)
-    assert (predict_rows(trained.artifacts, digest, later) == expected).all()
+    champion = load(trained.artifacts, digest, threads=1)
+    assert (champion.predict(later) == champion.predict(rows)).all()
 
 
 def test_served_vectors_equal_the_training_rows(trained: World, tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """Trainers as a team could bring them: one that works, and one for each way of being wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
 
 from mlplat_assets.models.trainers.contract import Batch, Problem, Value
+from mlplat_assets.models.trainers.tabular import TabularModule
 
 HERE = __name__
 
@@ -49,8 +50,8 @@ class OwnModule(lightning.LightningModule):
     def loss(self, batch: Batch) -> Tensor:
         """The task's loss, and a tenth of the auxiliary's where it is known."""
         raw = self.raw(batch.numeric, batch.categorical)
-        known = ~torch.isnan(batch.auxiliary)
-        beside = (raw[:, self.own :] - batch.auxiliary.nan_to_num() / 100)[known].square().sum()
+        missed = raw[:, self.own :] - batch.auxiliary / 100
+        beside = torch.where(torch.isnan(missed), 0.0, missed).square().sum()
         if self.task == "multiclass":
             own = nn.functional.cross_entropy(raw[:, : self.own], batch.target)
         elif self.task == "binary":
@@ -123,3 +124,83 @@ class WithoutValidation(OwnModule):
 
 class Network(nn.Module):
     """No LightningModule."""
+
+
+class Died(BaseException):
+    """What stands for a kill in the middle of training."""
+
+
+DEATH: list[int | None] = [None]
+
+
+def dies_at(batch: int | None) -> None:
+    """Mortal modules die when they come to this batch, counted from the very first."""
+    DEATH[0] = batch
+
+
+class Mortal(lightning.LightningModule):
+    """Dies on demand."""
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Dies where the test says so."""
+        if DEATH[0] == self.trainer.fit_loop.total_batch_idx:
+            raise Died
+
+
+class MortalTabular(Mortal, TabularModule):
+    """Ours, mortal."""
+
+
+class WithAverage(Mortal, OwnModule):
+    """Serves a moving average of its weights, which it updates after each batch."""
+
+    def __init__(self, problem: Problem, hyperparameters: Mapping[str, Value]) -> None:
+        super().__init__(problem, hyperparameters)
+        self.average = nn.Linear(8, 1)
+        self.average.requires_grad_(False)
+
+    def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
+        """A tenth of the way, and a little noise, so that the state of random numbers counts."""
+        weight = self.head.get_parameter("3.weight")[:1].detach()
+        self.average.weight.lerp_(weight + 0.01 * torch.randn_like(weight), 0.1)
+
+
+class OddOptimizer(torch.optim.SGD):
+    """Keeps something in its state that is neither tensor nor number."""
+
+    def __init__(self, parameters: Iterable[Tensor]) -> None:
+        super().__init__(parameters, lr=0.1)
+        self.param_groups[0]["notes"] = {"a set"}
+
+
+class WithOddOptimizer(OwnModule):
+    """Brings an optimiser whose state cannot be saved."""
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The odd one."""
+        return OddOptimizer(self.parameters())
+
+
+class WithNanLoss(OwnModule):
+    """Divides by zero in the fourth batch."""
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """NaN from then on."""
+        loss = self.loss(batch)
+        return loss * (torch.nan if index == 3 else 1.0)
+
+
+class WithNanValidation(OwnModule):
+    """Learns, and cannot be judged."""
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        """Logs infinity."""
+        self.log("validation_loss", self.loss(batch) * torch.inf, batch_size=len(batch.target))
+
+
+class Greedy(OwnModule):
+    """Needs 4 PB for a batch: no allocator has them."""
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """Asks for them."""
+        return self.loss(batch) + torch.empty(10**15).sum()

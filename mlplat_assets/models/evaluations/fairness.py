@@ -16,7 +16,7 @@ class FairnessResult(TypedDict):
     """One declared fairness as evidence records it.
 
     `groups` holds value, rows that count, and the interval of the share decided positive (None in
-    a group too small). `gap` is the greatest difference between two groups, None with less than two.
+    a group too small). `gap` is the greatest difference of two groups, None with fewer than two.
     """
 
     column: str

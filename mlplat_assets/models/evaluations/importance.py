@@ -66,9 +66,7 @@ def importances(
             found = score(task, actual, served.answer(columns | moved), (metric,))[metric]
             losses.append(sign * (intact - found))
         low, high = min(losses), max(losses)
-        return Importance(
-            name=name, view=view, loss=sum(losses) / len(losses), low=low, high=high
-        )
+        return Importance(name=name, view=view, loss=sum(losses) / len(losses), low=low, high=high)
 
     groups: dict[str, list[str]] = {}
     for name, view in views.items():

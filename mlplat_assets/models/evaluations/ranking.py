@@ -99,4 +99,3 @@ def _by_unit(units: Units, part: "NDArray", values: "NDArray") -> "NDArray":
 
 def _unbiased(count: int) -> float:
     return count / (count - 1)
-

@@ -26,6 +26,11 @@ class Served:
     predictor: Predictor
     functions: tuple[OnDemandFunction, ...]
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes in the order of their probabilities, of a multiclass model."""
+        return tuple(self.predictor.card.get("classes", ()))
+
     def predict(self, rows: pl.DataFrame) -> np.ndarray:
         """Predictions [n], or [n, K] of K classes, on-demand features computed anew.
 
@@ -69,12 +74,3 @@ def load(artifacts: ArtifactStore, artifact_digest: str, threads: int) -> Served
     card = read_card(predictor.card, predictor.columns)
     functions = load_functions(card.on_demand, folder)
     return Served(folder=folder, card=card, predictor=predictor, functions=functions)
-
-
-def predict_rows(artifacts: ArtifactStore, artifact_digest: str, rows: pl.DataFrame) -> np.ndarray:
-    """Predictions of a stored artefact, by the code that serves it.
-
-    On-demand features are computed again by the artefact's own functions: a champion keeps the
-    ones that it was trained with, whatever the candidate's training set holds.
-    """
-    return load(artifacts, artifact_digest, threads=2).predict(rows)

@@ -1,6 +1,7 @@
-"""Parts of the holdout on their own: how good the candidate is there, and whether it lost ground."""
+"""Parts of the holdout on their own: how good the candidate is there, whether it lost ground."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypedDict
 
 import polars as pl
@@ -93,7 +94,7 @@ def parts_of(wanted: Slice, column: pl.Series) -> Iterator[tuple[str, pl.Series]
         if column.dtype.is_float():
             missing = missing | column.is_nan().fill_null(value=False)
         known = [-float("inf"), *wanted.edges, float("inf")]
-        for low, high in zip(known, known[1:], strict=False):
+        for low, high in pairwise(known):
             part = (column >= low) & (column < high) if high < known[-1] else column >= low
             yield _span(low, high), part.fill_null(value=False) & ~missing
     else:

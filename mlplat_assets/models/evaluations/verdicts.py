@@ -13,7 +13,7 @@ _ROUNDING = 1e-12
 class Verdict(StrEnum):
     """What a bound says; only PASS is a pass."""
 
-    PASS = "PASS"  # noqa: S105  no password
+    PASS = "PASS"
     FAIL = "FAIL"
     INCONCLUSIVE = "INCONCLUSIVE"
 

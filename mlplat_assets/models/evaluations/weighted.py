@@ -4,12 +4,13 @@ With whole weights a metric equals `metrics.score` of the rows repeated so often
 rows is summed by unit once; what depends on ranks is sorted once and accumulated by weighting.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
-from mlplat_assets.metrics import CALIBRATION_BINS, log_losses
+from mlplat_assets.metrics import log_losses
 from mlplat_assets.model_spec import Task
 from mlplat_assets.models.evaluations.intervals import Units
+from mlplat_assets.models.evaluations.ranked import Ranked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,12 +25,16 @@ def resampled(
     predictions: Mapping[str, "NDArray"],
     units: Units,
     seed: int,
+    wanted: Collection[str],
 ) -> dict[str, dict[str, "NDArray"]]:
-    """Each metric [resamples] of each predictor over the same draws of units."""
+    """Each metric [resamples] of each predictor over the same draws of units.
+
+    What is not wanted may be there or not.
+    """
     import numpy as np
 
     makers = {"binary": binary, "multiclass": multiclass, "regression": regression}
-    weigh = {name: makers[task](truth, given, units) for name, given in predictions.items()}
+    weigh = {name: makers[task](truth, given, units, wanted) for name, given in predictions.items()}
     blocks = [
         {name: each(weights) for name, each in weigh.items()} for weights in units.resamples(seed)
     ]
@@ -42,7 +47,9 @@ def resampled(
     }
 
 
-def binary(truth: "NDArray", probability: "NDArray", units: Units) -> Weigh:
+def binary(
+    truth: "NDArray", probability: "NDArray", units: Units, wanted: Collection[str]
+) -> Weigh:
     """All but the AUC, whose error has a closed form."""
     mean = means(
         units,
@@ -53,17 +60,21 @@ def binary(truth: "NDArray", probability: "NDArray", units: Units) -> Weigh:
         },
     )
     ranked = Ranked(truth, probability, units)
+    by_rank = {"average_precision": ranked.average_precision, "ece": ranked.ece}
+    asked = [name for name in by_rank if name in wanted]
 
     def weigh(weights: "NDArray") -> dict[str, "NDArray"]:
-        ranked.accumulate(weights)
-        found = {"average_precision": ranked.average_precision(), "ece": ranked.ece()}
-        return mean(weights) | found
+        if asked:
+            ranked.accumulate(weights)
+        return mean(weights) | {name: by_rank[name]() for name in asked}
 
     return weigh
 
 
-def regression(truth: "NDArray", predicted: "NDArray", units: Units) -> Weigh:
-    """Mean errors, and r2 from weighted sums of squares."""
+def regression(
+    truth: "NDArray", predicted: "NDArray", units: Units, wanted: Collection[str]
+) -> Weigh:
+    """Mean errors, and r2 from weighted sums of squares: all together, `wanted` or not."""
     import numpy as np
 
     error, centred = truth - predicted, truth - truth.mean()
@@ -82,7 +93,9 @@ def regression(truth: "NDArray", predicted: "NDArray", units: Units) -> Weigh:
     return weigh
 
 
-def multiclass(truth: "NDArray", probabilities: "NDArray", units: Units) -> Weigh:
+def multiclass(
+    truth: "NDArray", probabilities: "NDArray", units: Units, wanted: Collection[str]
+) -> Weigh:
     """From the counts of truth by decision, and the ranks of each class against the rest."""
     import numpy as np
 
@@ -93,21 +106,21 @@ def multiclass(truth: "NDArray", probabilities: "NDArray", units: Units) -> Weig
     cells = (units.codes * classes + index) * classes + decided
     counts = np.bincount(cells, minlength=units.count * classes**2).reshape(units.count, -1)
     confident = Ranked(right, probabilities.max(axis=1), units)
-    present = np.unique(index)
-    ranked = [Ranked(index == k, probabilities[:, k], units) for k in present]
+    ranked = [Ranked(index == k, probabilities[:, k], units) for k in np.unique(index)]
 
     def weigh(weights: "NDArray") -> dict[str, "NDArray"]:
         table = (weights @ counts).reshape(len(weights), classes, classes)
-        confident.accumulate(weights)
-        areas = []
-        for each in ranked:
-            each.accumulate(weights)
-            areas.append(each.auc())
-        return mean(weights) | {
-            "macro_f1": macro_f1(table),
-            "macro_auc": mean_known(np.stack(areas, axis=1)),
-            "ece": confident.ece(),
-        }
+        found = mean(weights) | {"macro_f1": macro_f1(table)}
+        if "ece" in wanted:
+            confident.accumulate(weights)
+            found["ece"] = confident.ece()
+        if "macro_auc" in wanted:
+            areas = []
+            for each in ranked:
+                each.accumulate(weights)
+                areas.append(each.auc())
+            found["macro_auc"] = mean_known(np.stack(areas, axis=1))
+        return found
 
     return weigh
 
@@ -145,70 +158,3 @@ def mean_known(values: "NDArray") -> "NDArray":
     found = np.full(len(values), np.nan)
     total = np.where(known, values, 0).sum(axis=1)
     return np.divide(total, known.sum(axis=1), out=found, where=known.any(axis=1))
-
-
-class Ranked:
-    """Rows in ascending order of score, and what accumulates along them under each weighting."""
-
-    def __init__(self, truth: "NDArray", score: "NDArray", units: Units) -> None:
-        """Sort once; `truth` is 0/1."""
-        import numpy as np
-
-        order = np.argsort(score, kind="stable")
-        self._score = score[order]
-        self._positive = truth[order].astype(np.float64)
-        self._units = units.codes[order]
-        changes = np.flatnonzero(np.diff(self._score)) + 1
-        # Where each run of equal scores starts, and the end of the last.
-        self._edges = np.concatenate(([0], changes, [len(order)]))
-        # The edge that a row's run starts at.
-        self._start = np.repeat(np.arange(len(self._edges) - 1), np.diff(self._edges))
-
-    def accumulate(self, weights: "NDArray") -> None:
-        """Weights of all rows, and of positive ones, below each edge [b, edges]."""
-        self._weights = weights[:, self._units]
-        self._mass = self._below(self._weights)
-        self._hits = self._below(self._weights * self._positive)
-
-    def auc(self) -> "NDArray":
-        """Share of pairs in order, ties half; NaN where a class has no weight."""
-        import numpy as np
-
-        hits, misses = np.diff(self._hits), np.diff(self._mass - self._hits)
-        below = (self._mass - self._hits)[:, :-1]
-        pairs = hits.sum(axis=1) * misses.sum(axis=1)
-        found = np.full(len(hits), np.nan)
-        return np.divide((hits * (below + misses / 2)).sum(axis=1), pairs, out=found, where=pairs > 0)
-
-    def average_precision(self) -> "NDArray":
-        """Precision at each threshold, weighted by the recall that it adds."""
-        import numpy as np
-
-        hits, total = np.diff(self._hits), self._hits[:, -1]
-        above = self._mass[:, -1:] - self._mass[:, :-1]
-        precision = np.zeros_like(hits)
-        np.divide(total[:, None] - self._hits[:, :-1], above, out=precision, where=above > 0)
-        found = np.full(len(hits), np.nan)
-        return np.divide((hits * precision).sum(axis=1), total, out=found, where=total > 0)
-
-    def ece(self) -> "NDArray":
-        """Calibration error over bins of equal weight, cut where `metrics.reliability` cuts."""
-        import numpy as np
-
-        promised = self._below(self._weights * self._score)
-        total = self._mass[:, -1]
-        gaps = np.zeros((len(total), CALIBRATION_BINS))
-        along = np.cumsum(self._weights, axis=1)
-        for place, size in enumerate(total):
-            bins = min(CALIBRATION_BINS, int(size))
-            wanted = np.linspace(0, size, bins + 1)[1:-1].round()
-            cuts = self._start[np.searchsorted(along[place], wanted, side="right")]
-            cuts = np.concatenate(([0], cuts, [len(self._edges) - 1]))
-            gaps[place, :bins] = np.diff(promised[place, cuts] - self._hits[place, cuts])
-        return abs(gaps).sum(axis=1) / total
-
-    def _below(self, values: "NDArray") -> "NDArray":
-        import numpy as np
-
-        start = np.zeros((len(values), 1))
-        return np.concatenate((start, np.cumsum(values, axis=1)), axis=1)[:, self._edges]

@@ -1,7 +1,6 @@
-"""Frames to tensors, and tensors to batches."""
+"""Frames to tensors, and tensors to what is served."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 import torch
@@ -11,32 +10,6 @@ from bentos.model_server.encoding import encode
 from mlplat_assets.model_spec import Task
 from mlplat_assets.models.artefact import Preprocessing, input_columns
 from mlplat_assets.models.trainers.contract import Batch
-
-
-class Batches:
-    """Tensors cut into batches; with a seed, shuffled once an epoch and then sliced.
-
-    Slicing copies nothing: it feeds three orders of magnitude more rows a second than a
-    per-row Dataset, whose collation would take most of a training step.
-    """
-
-    def __init__(self, rows: Batch, size: int, seed: int | None) -> None:
-        self.rows, self.size, self.seed, self.epoch = rows, size, seed, 0
-
-    def __len__(self) -> int:
-        """Batches an epoch."""
-        return math.ceil(len(self.rows.target) / self.size)
-
-    def __iter__(self) -> Iterator[Batch]:
-        """One epoch of batches, in an order that the seed and the epoch's number decide."""
-        tensors: Sequence[Tensor] = self.rows
-        if self.seed is not None:
-            generator = torch.Generator().manual_seed(self.seed + self.epoch)
-            order = torch.randperm(len(self.rows.target), generator=generator)
-            tensors = [tensor[order] for tensor in tensors]
-            self.epoch += 1
-        for parts in zip(*(tensor.split(self.size) for tensor in tensors), strict=True):
-            yield Batch(*parts)
 
 
 def class_names(label: pl.Series, task: Task) -> tuple[str, ...]:
@@ -78,6 +51,10 @@ def tensors(
     numeric, categorical = encode(input_columns(frame, preprocessing), preprocessing)
     further = torch.full((len(frame), len(auxiliary)), torch.nan)
     for position, name in enumerate(auxiliary):
+        if name not in frame.columns:
+            raise ValueError(
+                f"auxiliary column {name!r} is not in the training set; materialise it again"
+            )
         if not (frame.schema[name].is_numeric() or frame.schema[name] in (pl.Boolean, pl.Null)):
             raise ValueError(f"auxiliary column {name!r} is {frame.schema[name]}; use a number")
         values = frame[name].cast(pl.Float32).fill_null(float("nan"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 from mlplat_assets.models.trainers.contract import Value
 
@@ -22,17 +22,34 @@ class Hyperparameters:
         frequencies: Waves per numeric column.
         frequency_scale: Standard deviation of the waves' first frequencies, in cycles per unit.
         periodic_width: Width of each numeric column's periodic embedding.
+        auxiliary_weight: Weight of the auxiliary outcomes' loss beside that of the label; 0 leaves
+            them out.
+        class_weight: `none`, `balanced`, or how many times a positive row counts. It decides what
+            training looks at; the probabilities served are corrected for it (see `Objective`).
     """
 
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     hidden: int = 192
     layers: int = 2
-    dropout: float = 0.2
-    blank: float = 0.02
+    dropout: float = 0.3
+    blank: float = 0.05
     frequencies: int = 8
     frequency_scale: float = 0.1
     periodic_width: int = 6
+    auxiliary_weight: float = 0.5
+    class_weight: float | str = "none"
+
+    @classmethod
+    def of(cls, given: Mapping[str, Value]) -> Self:
+        """The defaults, overlaid by what a spec gives.
+
+        Raises:
+            ValueError: A name is unknown, or a value is not of its kind.
+        """
+        # The only one that may be a text or a number; `class_weights` refuses what fits no task.
+        checked(cls, {name: value for name, value in given.items() if name != "class_weight"})
+        return cls(**given)  # pyright: ignore[reportArgumentType]
 
 
 def checked(kind: type[Any], given: Mapping[str, Value]) -> dict[str, Value]:

@@ -11,9 +11,11 @@ import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import Strategy
 from pytorch_lightning.utilities.types import STEP_OUTPUT
 from torch import Tensor
 
+from mlplat_assets.models.trainers.checkpoints import PlainCheckpoints
 from mlplat_assets.models.trainers.contract import Batch
 from mlplat_assets.models.trainers.settings import Fitting
 
@@ -29,11 +31,21 @@ class BestEpoch(Callback):
         weights: The module's state at `best`, on the CPU; empty before the first.
     """
 
+    _STATE = ("history", "best", "weights", "_loss", "_rows")
+
     def __init__(self) -> None:
         self.history: list[dict[str, float]] = []
         self.best = math.inf
         self.weights: dict[str, Tensor] = {}
         self._loss, self._rows = torch.zeros((), dtype=torch.float64), 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything here, the epoch's sums so far among it."""
+        return {name: value for name, value in vars(self).items() if name in self._STATE}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As it was when it was saved."""
+        vars(self).update(state_dict)
 
     def on_train_batch_end(
         self,
@@ -95,14 +107,23 @@ def repeatable(seed: int, threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def accelerator() -> str:
+    """What trains here: the GPU's name, or `cpu`."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+
+
 def quiet_trainer(
     settings: Fitting,
     callbacks: list[Callback],
     folder: Path,
     logger: Logger | None,
     progress: bool,
+    strategy: Strategy | None = None,
 ) -> lightning.Trainer:
-    """Lightning on whatever accelerator there is, bf16 on a GPU, nothing pickled."""
+    """Lightning on whatever accelerator there is, bf16 on a GPU, nothing pickled.
+
+    `strategy` is one that was made elsewhere; None is the one that the settings name.
+    """
     on_gpu = torch.cuda.is_available()
     precision: Any = settings.precision
     if precision == "auto":
@@ -110,15 +131,16 @@ def quiet_trainer(
     return lightning.Trainer(
         accelerator="auto",
         devices=settings.devices,
-        strategy=settings.strategy,
+        strategy=strategy or settings.strategy,
         precision=precision,
         max_epochs=settings.epochs,
         deterministic=True,
         gradient_clip_val=settings.gradient_clip or None,
         logger=logger or False,
         log_every_n_steps=1,  # only epoch means are logged; 1 keeps short epochs from warning
-        callbacks=[EarlyStopping(MONITORED, patience=settings.patience), *callbacks],
-        enable_checkpointing=False,  # Lightning's checkpoints are pickles
+        plugins=[PlainCheckpoints()],
+        callbacks=[*callbacks, EarlyStopping(MONITORED, patience=settings.patience)],
+        enable_checkpointing=False,  # those of Lightning are pickles; Resumable saves
         enable_model_summary=False,
         enable_progress_bar=progress,
         num_sanity_val_steps=0,
@@ -128,8 +150,12 @@ def quiet_trainer(
 
 @contextmanager
 def without_noise() -> Iterator[None]:
-    """Inside, a warning that users can do nothing about is not shown."""
+    """Inside, warnings that users can do nothing about are not shown."""
     with warnings.catch_warnings():
         # Lightning 2.6.6 still builds the LeafSpec that torch 2.13 deprecates.
         warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+        # torch 2.13's compiler for CPUs still imports what torch 2.13 deprecates.
+        warnings.filterwarnings("ignore", ".*torch.jit.script.* is deprecated", DeprecationWarning)
+        # Ours is, by Resumable: Lightning restores a loader before it knows the epoch.
+        warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
         yield

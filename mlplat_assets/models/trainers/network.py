@@ -95,20 +95,19 @@ class TabularNetwork(nn.Module):
     """Raw `numeric` float32 [n, N] (NaN: missing) and `categorical` int64 [n, C] to what is served.
 
     `forward` gives a probability, the probabilities of classes, or a value in units of the label.
-    `raw` gives what is trained: logits, or the standardised label. `target` is the mean and
-    deviation of a regression's label, None for a classifier.
+    `raw` gives what is trained, [n, outputs]. Served is `raw * spread + offset`, then a sigmoid or
+    softmax for a classifier; see `Objective` for what the two stand for.
     """
 
     offset: Tensor
     spread: Tensor
 
-    def __init__(self, shape: Shape, numeric: Tensor, target: tuple[float, float] | None) -> None:
+    def __init__(self, shape: Shape, numeric: Tensor, *, classifier: bool) -> None:
         super().__init__()
         columns = numeric.shape[1]
-        self.classifier, self.outputs = target is None, shape.outputs
-        offset, spread = target or (0.0, 1.0)
-        self.register_buffer("offset", torch.tensor(offset, dtype=torch.float32))
-        self.register_buffer("spread", torch.tensor(spread, dtype=torch.float32))
+        self.classifier, self.outputs = classifier, shape.outputs
+        self.register_buffer("offset", torch.zeros(shape.outputs))
+        self.register_buffer("spread", torch.ones(()))
         self.scale = RobustScale(numeric)
         self.periodic = PeriodicEmbedding(
             columns, shape.frequencies, shape.frequency_scale, shape.periodic_width
@@ -120,23 +119,34 @@ class TabularNetwork(nn.Module):
         )
         for embedding in self.embeddings:
             nn.init.normal_(embedding.get_parameter("weight"), std=0.1)
-        self.head = head(columns * (shape.periodic_width + 2) + sum(widths), shape)
+        self.trunk = trunk(columns * (shape.periodic_width + 2) + sum(widths), shape)
+        self.output = nn.Linear(shape.hidden, shape.outputs)
 
-    def raw(self, numeric: Tensor, categorical: Tensor) -> Tensor:
-        """The logit or the standardised label [n], or the logits of classes [n, K]."""
+    def start(self, offset: Tensor, spread: Tensor, raw: Tensor) -> None:
+        """Sets what turns raw output into what is served, and the raw output to start from."""
+        self.offset.copy_(offset)
+        self.spread.copy_(spread)
+        with torch.no_grad():
+            self.output.bias.copy_(raw)
+
+    def hidden(self, numeric: Tensor, categorical: Tensor) -> Tensor:
+        """What the last hidden layer makes of the rows, [n, hidden]."""
         missing = torch.isnan(numeric)
         z = self.scale(numeric, missing)
         parts = [z, missing.to(z.dtype), self.periodic(z)]
         parts += [embed(categorical[:, i]) for i, embed in enumerate(self.embeddings)]
-        found = self.head(torch.cat(parts, dim=1))
-        return found if self.outputs > 1 else found.squeeze(1)
+        return self.trunk(torch.cat(parts, dim=1))
+
+    def raw(self, numeric: Tensor, categorical: Tensor) -> Tensor:
+        """What is trained, [n, outputs]."""
+        return self.output(self.hidden(numeric, categorical))
 
     def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
         """The probability of the positive class or the value [n], or of every class [n, K]."""
-        raw = self.raw(numeric, categorical)
-        if not self.classifier:
-            return raw * self.spread + self.offset
-        return torch.softmax(raw, 1) if self.outputs > 1 else torch.sigmoid(raw)
+        value = self.raw(numeric, categorical) * self.spread + self.offset
+        if self.outputs > 1:
+            return torch.softmax(value, dim=1)
+        return (torch.sigmoid(value) if self.classifier else value).squeeze(1)
 
 
 def embedding_width(categories: int) -> int:
@@ -144,13 +154,13 @@ def embedding_width(categories: int) -> int:
     return max(2, min(16, round(1.6 * categories**0.5)))
 
 
-def head(width: int, shape: Shape) -> nn.Sequential:
-    """The multi-layer perceptron over everything embedded."""
+def trunk(width: int, shape: Shape) -> nn.Sequential:
+    """The multi-layer perceptron over everything embedded, up to its last hidden layer."""
     parts: list[nn.Module] = []
     for _ in range(shape.layers):
         parts += [nn.Linear(width, shape.hidden), nn.SiLU(), nn.Dropout(shape.dropout)]
         width = shape.hidden
-    return nn.Sequential(*parts, nn.Linear(width, shape.outputs))
+    return nn.Sequential(*parts)
 
 
 def parameter_count(network: nn.Module) -> int:
