@@ -22,7 +22,6 @@ from mlplat_assets.references import parse_cron, resolve_features, resolve_label
 from mlplat_assets.search_checks import check_search
 from mlplat_assets.spec import FeatureService, FeatureView, OnDemandView, Source
 from mlplat_assets.trainer_checks import check_trainer
-from mlplat_assets.variant_checks import check_variants
 
 
 @cache
@@ -128,7 +127,6 @@ def _check_model(model: Declared[ModelSpec], declared: Catalogue) -> None:
     check_approval(model)
     check_trainer(model, label)
     check_search(model)
-    check_variants(model)
 
 
 def _check_gates(model: Declared[ModelSpec]) -> None:

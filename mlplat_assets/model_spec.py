@@ -154,24 +154,20 @@ class Serving:
 
     `on_missing` says what to do when the online store has no row for an entity (status
     NOT_FOUND): `predict` with the value missing, or `refuse` the request.
-    `variant` is the form that answers, one of the model's `variants` or `fp32`. One that was
-    refused when the candidate was packaged does not: the candidate is evaluated and serves as fp32.
     """
 
     on_missing: Literal["predict", "refuse"] = "predict"
-    variant: Literal["fp32", "int8"] = "fp32"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variant:
-    """A cheaper form of the network, kept if the primary metric surely loses no more than this.
+class Int8:
+    """A form with 8-bit weights, kept if the primary metric surely loses at most `tolerance`.
 
-    `int8` holds the weights of matrix products in 8 bits. `tolerance` is in the metric's unit, on
-    the validation rows, and holds against the worse end of the loss's 95% interval.
+    The worse 95% end on validation counts. One that `serves`, if kept, is evaluated and answers.
     """
 
-    name: Literal["int8"]
     tolerance: float = 0.002
+    serves: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +207,7 @@ class ModelSpec:
     budget: Budget = Budget()
     drift: DriftPolicy = DriftPolicy()
     retrain: Retrain = Retrain()
-    variants: tuple[Variant, ...] = ()
+    int8: Int8 | None = None
     serving: Serving = Serving()
     seed: int = 20130101
     owner: str | None = None

@@ -98,20 +98,11 @@ def tracked(
 
 
 def log_evaluation(
-    url: str,
-    run_id: str,
-    metrics: Mapping[str, float],
-    plots: Mapping[str, bytes],
-    documents: Mapping[str, object] | None = None,
+    url: str, run_id: str, metrics: Mapping[str, float], plots: Mapping[str, bytes]
 ) -> None:
-    """Add what a candidate proved to the run that trained it.
+    """Add what a candidate proved on the holdout to the run that trained it, and PNGs by name.
 
-    Args:
-        url: The tracking store.
-        run_id: The run, from the candidate's `mlflow_run_id`.
-        metrics: Logged as `holdout_NAME`.
-        plots: PNG by name, without suffix.
-        documents: What JSON can hold, by name, without suffix.
+    Metrics become `holdout_NAME`.
     """
     client = tracking_client(url)
     run = TrackedRun(client, client.get_run(run_id).info.experiment_id, run_id)
@@ -119,8 +110,6 @@ def log_evaluation(
     run.flush()
     for name, png in plots.items():
         run.picture(name, png)
-    for name, document in (documents or {}).items():
-        run.document(name, document)
 
 
 def _experiment(client: "MlflowClient", url: str, name: str) -> str:

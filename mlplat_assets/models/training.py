@@ -16,6 +16,7 @@ from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.accounts import accounted
+from mlplat_assets.models.cluster_training import TrainingRequest, fit_on_cluster
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
 from mlplat_assets.models.lineage import training_lineage
@@ -51,6 +52,7 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
     @accounted(model, "candidates")
     def trained(
         context: dg.AssetExecutionContext,
+        config: TrainingRequest,
         artifacts: dg.ResourceParam[ArtifactStore],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
@@ -60,7 +62,9 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         with tempfile.TemporaryDirectory(prefix="mlplat-") as scratch:
             best = newest_search(context.instance, model)
             tried = with_best(model, best)
-            fitted, tracking = train(tried, inputs, parts, manifest, settings, context.run.run_id)
+            fitted, tracking = train(
+                tried, inputs, parts, manifest, settings, context.run.run_id, config
+            )
             lineage = training_lineage(
                 model, manifest, fitted.hyperparameters, artifacts, settings
             ) | {
@@ -68,8 +72,12 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
                 "weights_digest": fitted.weights_digest,
                 "resumptions": fitted.resumptions,
                 "search": best,
-                "mlflow_run_id": tracking.run_id,
-                "run_ids": {"training_set": manifest["run_id"], "candidate": context.run.run_id},
+                "workers": config.workers if config.ray else 1,
+                "run_ids": {
+                    "training_set": manifest["run_id"],
+                    "candidate": context.run.run_id,
+                    "mlflow": tracking.run_id,
+                },
                 "author": author(context, settings.actor),
                 "duration_seconds": round(time.monotonic() - started, 1),
             }
@@ -125,6 +133,7 @@ def train(
     manifest: Mapping[str, Any],
     settings: Settings,
     run_id: str,
+    request: TrainingRequest,
 ) -> "tuple[Fitted, TrackedRun]":
     """Fit the trainer that the spec names, or go on where a killed one was; its run in MLflow."""
     from mlplat_assets.models.history_plot import history_plot
@@ -134,7 +143,10 @@ def train(
     subject = training_subject(model, manifest, settings, run_id)
     with tracked(settings.tracking_url, subject) as run:
         run.learns_from(training_data(manifest, parts.train))
-        fitted = fit_model(model, inputs, parts, model.spec.hyperparameters, folder, run)
+        if request.ray:
+            fitted = fit_on_cluster(model, inputs, parts, request)
+        else:
+            fitted = fit_model(model, inputs, parts, model.spec.hyperparameters, folder, run)
         found = {f"validation_{name}": value for name, value in fitted.validation.items()}
         run.metrics(found, step=fitted.epochs)
         run.picture("history", history_plot(fitted.history, title=model.full_name))

@@ -121,7 +121,7 @@ def measured_rows(fitted: "Fitted", frame: pl.DataFrame, task: Task) -> Rows:
 
 
 def build_variants(folder: Path, spec: ModelSpec, rows: Rows) -> Forms:
-    """Make the declared forms beside `model.onnx` in an artefact folder, measure and judge them.
+    """Make the declared form beside `model.onnx` in an artefact folder, measure and judge them.
 
     A refused one is removed from the folder, and does not serve though it is declared to.
 
@@ -131,15 +131,14 @@ def build_variants(folder: Path, spec: ModelSpec, rows: Rows) -> Forms:
     reports = [measured("fp32", folder, spec, rows, tolerance=None)]
     if not reports[0].usable:
         raise GraphDiffers(f"model.onnx: {reports[0].reason}; the exporter lost an operation")
-    for variant in spec.variants:
-        quantise(folder / GRAPHS["fp32"], folder / GRAPHS[variant.name])
-        report = measured(variant.name, folder, spec, rows, tolerance=variant.tolerance)
-        if not report.usable:
-            (folder / report.file).unlink()
-        reports.append(report)
-    usable = [report.name for report in reports if report.usable]
-    wanted = spec.serving.variant
-    return Forms(reports=tuple(reports), served=wanted if wanted in usable else "fp32")
+    if spec.int8 is None:
+        return Forms(reports=tuple(reports), served="fp32")
+    quantise(folder / GRAPHS["fp32"], folder / GRAPHS["int8"])
+    reports.append(measured("int8", folder, spec, rows, tolerance=spec.int8.tolerance))
+    if not reports[1].usable:
+        (folder / reports[1].file).unlink()
+    serves = reports[1].usable and spec.int8.serves
+    return Forms(reports=tuple(reports), served="int8" if serves else "fp32")
 
 
 def quantise(source: Path, target: Path) -> None:

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bentos.model_server.predictor import ArtifactUnusable, Predictor
-from mlplat_assets.discovery import DeclarationError, Declared
-from mlplat_assets.model_spec import Gate, ModelSpec, Serving, Variant
+from mlplat_assets.model_spec import Gate, Int8
 from mlplat_assets.models.artefact import export_graph
 from mlplat_assets.models.evaluations.intervals import days_of
 from mlplat_assets.models.variants import (
@@ -23,7 +22,6 @@ from mlplat_assets.models.variants import (
     build_variants,
     quantise,
 )
-from mlplat_assets.variant_checks import check_variants
 from resources.digests import digest_of_file
 from tests.models.search.problem import searching
 
@@ -70,9 +68,9 @@ def rows_of(network: nn.Module) -> Rows:
     )
 
 
-def declaring(tolerance: float) -> Any:
-    variants = (Variant(name="int8", tolerance=tolerance),)
-    return replace(searching(), gates=(Gate(metric="auc"),), variants=variants)
+def declaring(tolerance: float, serves: bool = False) -> Any:
+    int8 = Int8(tolerance=tolerance, serves=serves)
+    return replace(searching(), gates=(Gate(metric="auc"),), int8=int8)
 
 
 def test_the_exported_graph_is_the_network_and_int8_is_close_small_and_kept(
@@ -143,8 +141,7 @@ def test_what_is_declared_to_serve_serves_unless_it_was_refused(
 ) -> None:
     network = Scorer()
     folder = exported(tmp_path / "artefact", network)
-    spec = replace(declaring(tolerance), serving=Serving(variant="int8"))
-    forms = build_variants(folder, spec, rows_of(network))
+    forms = build_variants(folder, declaring(tolerance, serves=True), rows_of(network))
     assert forms.card()["variant"] == served
     assert [entry["name"] for entry in forms.card()["variants"]] == ["fp32", "int8"]
     assert set(forms.files(folder)) == ({"model.int8.onnx"} if served == "int8" else set())
@@ -153,7 +150,7 @@ def test_what_is_declared_to_serve_serves_unless_it_was_refused(
 def test_no_variant_is_made_unasked(tmp_path: Path) -> None:
     network = Scorer()
     folder = exported(tmp_path / "artefact", network)
-    forms = build_variants(folder, replace(declaring(1.0), variants=()), rows_of(network))
+    forms = build_variants(folder, replace(declaring(1.0), int8=None), rows_of(network))
     assert [report.name for report in forms.reports] == ["fp32"]
     assert forms.files(folder) == {}
     assert [path.name for path in folder.iterdir()] == ["model.onnx"]
@@ -183,23 +180,3 @@ def test_a_card_cannot_name_another_file(named: str, tmp_path: Path) -> None:
     (folder / "card.json").write_text(json.dumps({"variant": named}))
     with pytest.raises(ArtifactUnusable, match=named):
         Predictor.load(folder)
-
-
-@pytest.mark.parametrize(
-    ("spec", "said"),
-    [
-        (replace(searching(), serving=Serving(variant="int8")), "serving.variant: 'int8' is not"),
-        (
-            replace(searching(), variants=(Variant(name="int8"), Variant(name="int8"))),
-            "variants: 'int8' is declared twice",
-        ),
-    ],
-)
-def test_a_variant_that_could_not_serve_is_refused_when_it_is_declared(
-    spec: ModelSpec, said: str
-) -> None:
-    model = Declared(team="flights", name="arrivals", spec=spec, file=Path("arrivals.py"))
-    with pytest.raises(DeclarationError) as refused:
-        check_variants(model)
-    assert said in str(refused.value)
-    check_variants(replace(model, spec=declaring(0.1)))

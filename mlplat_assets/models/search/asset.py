@@ -8,6 +8,7 @@ import dagster as dg
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.models.accounts import accounted
 from mlplat_assets.models.handoff import latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs
 from mlplat_assets.models.search.driver import Plan, exclusively, search
@@ -53,6 +54,7 @@ def search_of(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         owners=[catalogue.owner(model)],
         kinds={"optuna"},
     )
+    @accounted(model, "searches")
     def searched(
         context: dg.AssetExecutionContext,
         config: SearchRequest,
@@ -71,6 +73,7 @@ def search_of(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         return dg.MaterializeResult(
             metadata={
                 "search": dg.MetadataValue.json(found),
+                "study": found["study"],
                 "best": dg.MetadataValue.json(found["best_parameters"]),
                 found["metric"]: found["best_value"],
                 "trials": dg.MetadataValue.md(trials),

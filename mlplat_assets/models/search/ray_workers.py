@@ -4,7 +4,6 @@ Not Ray Tune: its searcher would own the trials, so that a search begun on one m
 on on a cluster, and its results lie in its own files. A task is a function and its outcome.
 """
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -12,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from mlplat_assets.models.ray_cluster import ray_cluster
 from mlplat_assets.models.search.trial import Outcome, Work, run
 from mlplat_assets.models.search.workers import WorkerDied
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-LOCAL = "local"
 
 
 class RayTasks:
@@ -58,29 +56,3 @@ def ray_workers(address: str, train: pl.DataFrame, validation: pl.DataFrame) -> 
     """Workers of a cluster, or of one that is started on this machine (`local`)."""
     with ray_cluster(address):
         yield RayTasks(train, validation)
-
-
-@contextmanager
-def ray_cluster(address: str, cpus: int | None = None) -> Iterator[None]:
-    """A connection to a cluster; `local` starts one, on the loopback interface only.
-
-    Raises:
-        ValueError: The extra is not installed.
-    """
-    # Read when ray is imported. Else its servers would listen on every interface, as for machines
-    # to come, whatever address it is given for this one.
-    alone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if address == LOCAL else {}
-    os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", **alone})
-    try:
-        import ray
-    except ImportError as error:
-        raise ValueError("Ray is not installed; install mlplat[ray]") from error
-    quiet: dict[str, Any] = {"logging_level": "warning", "log_to_driver": False}
-    if address == LOCAL:
-        ray.init(num_cpus=cpus, include_dashboard=False, **quiet)
-    else:
-        ray.init(address=address, **quiet)
-    try:
-        yield
-    finally:
-        ray.shutdown()

@@ -57,7 +57,7 @@ def run(work: Work, train: pl.DataFrame, validation: pl.DataFrame) -> Outcome:
     An error of the training itself is an outcome: a value that is refused, a loss that is not
     finite, a network that does not fit into memory.
     """
-    from mlplat_assets.models.trainers.failures import LossNotFinite, TrainingOutOfMemory
+    from mlplat_assets.models.trainers.failures import TrainingOutOfMemory
     from mlplat_assets.models.trainers.fitting import fit
     from mlplat_assets.models.trainers.pruning import Pruning
 
@@ -73,7 +73,7 @@ def run(work: Work, train: pl.DataFrame, validation: pl.DataFrame) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="mlplat-trial-") as folder:
         try:
             fitted = fit(train, validation, folder=Path(folder), callbacks=[pruning], **work.recipe)
-        except (ValueError, LossNotFinite, TrainingOutOfMemory) as error:
+        except (ValueError, TrainingOutOfMemory) as error:
             return Outcome(state="failed", error=str(error))
     history = tuple(fitted.history)
     if pruning.pruned:

@@ -6,7 +6,9 @@ the weights are those of one process with the same batch size, but for the order
 
 import json
 import math
+import os
 import tempfile
+import uuid
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,6 +51,8 @@ def fit_on_ray(
     """
     import ray
 
+    # Ray gives workers a minute to import torch; on a busy machine that takes longer.
+    os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = "600"
     rows = [ray.put(frame.to_arrow()) for frame in (train, validation)]
     with warnings.catch_warnings():
         # Ray 2.60 sets, and warns of, its own deprecated settings.
@@ -61,7 +65,8 @@ def fit_on_ray(
             train_loop_config={"rows": rows, "recipe": recipe},
             torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
             scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpus),
-            run_config=RunConfig(storage_path=storage, name="fit"),
+            # Ray goes on with a run of the same name, and would hand back what that one made.
+            run_config=RunConfig(storage_path=storage, name=f"fit-{uuid.uuid4().hex}"),
         ).fit()
     assert result.checkpoint is not None  # reported by the first worker, else fit had raised
     with result.checkpoint.as_directory() as folder:

@@ -68,6 +68,7 @@ def test_a_search_and_its_trials_are_runs_in_mlflow_one_below_the_other(home: Pa
     assert parent.info.status == "FINISHED"
     assert parent.data.metrics["validation_auc"] == found["best_value"]
     assert parent.data.tags["dagster_run_id"] == "0d1e2f3a-run"
+    assert parent.inputs
     (entry,) = parent.inputs.dataset_inputs
     assert ROWS[7:].startswith(entry.dataset.digest)
     below = client.search_runs([run.experiment_id], f"tags.`{PARENT}` = '{run.run_id}'")

@@ -8,8 +8,9 @@ import psutil
 import pytest
 import torch
 
+from mlplat_assets.models.ray_cluster import ray_cluster
 from mlplat_assets.models.search.driver import search
-from mlplat_assets.models.search.ray_workers import RayTasks, ray_cluster
+from mlplat_assets.models.search.ray_workers import RayTasks
 from mlplat_assets.models.search.workers import Here, WorkerDied
 from mlplat_assets.models.trainers.fitting import fit
 from mlplat_assets.models.trainers.on_ray import fit_on_ray

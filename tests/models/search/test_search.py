@@ -222,8 +222,8 @@ def other_work(plan: Plan, **changes: Any) -> Work:
 
 
 def test_a_defect_in_a_trial_is_raised_and_not_taken_for_an_outcome(tmp_path: Path) -> None:
-    work = other_work(plan_at(tmp_path, searching(), trials=1), task="clustering")
-    with pytest.raises(KeyError):
+    work = other_work(plan_at(tmp_path, searching(), trials=1), numeric=None)
+    with pytest.raises(TypeError):
         run(work, TRAIN, VALIDATION)
 
 
