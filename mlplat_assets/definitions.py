@@ -17,6 +17,7 @@ from mlplat_assets.models.decisions import champion_changed
 from mlplat_assets.models.evaluation import evaluation
 from mlplat_assets.models.promotion import bento, champion, endpoint
 from mlplat_assets.models.registration import version
+from mlplat_assets.models.search.asset import search_of
 from mlplat_assets.models.training import candidate
 from mlplat_assets.models.training_set_asset import training_set
 from mlplat_assets.monitoring.drift_asset import drift
@@ -83,7 +84,8 @@ def assemble(declared: Catalogue) -> dg.Definitions:
 
 def model_assets(model: Declared[ModelSpec], declared: Catalogue) -> list[dg.AssetsDefinition]:
     """The chain of one model, from its training set to its performance."""
-    return [make(model, declared) for make in CHAIN]
+    searched = [search_of(model, declared)] if model.spec.search else []
+    return [*(make(model, declared) for make in CHAIN), *searched]
 
 
 def automation(team: str) -> dg.AutomationConditionSensorDefinition:

@@ -29,12 +29,10 @@ def _columns(
     spec: ModelSpec, features: Sequence[AnyFeature], label: LabelColumn
 ) -> dict[str, DType]:
     """Name and type of every column of the holdout that a slice may name."""
-    described: dict[str, DType] = {field.name: field.dtype for field in label.table.spec.columns}
-    found: dict[str, DType] = {
-        name: described[name] for name in label.table.spec.entities if name in described
-    }
-    found |= {field.name: field.dtype for field in spec.context}
-    found |= {feature.column: feature.feature.dtype for feature in features}
+    described = {field.name: field for field in label.table.spec.columns}
+    fields = [described[name] for name in label.table.spec.entities if name in described]
+    found: dict[str, DType] = {field.name: field.dtype for field in (*fields, *spec.context)}
+    found.update({feature.column: feature.feature.dtype for feature in features})
     return found
 
 

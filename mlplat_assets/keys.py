@@ -14,6 +14,7 @@ Stage = Literal[
     "labels",
     "online",
     "training_sets",
+    "searches",
     "candidates",
     "evaluations",
     "versions",

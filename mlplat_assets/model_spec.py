@@ -1,7 +1,7 @@
 """What teams write about a model: what it predicts, what it must prove, how it is kept.
 
 One file per model, `models/catalog/<team>/<name>.py`; its path is its identity. This module imports
-the standard library and `mlplat_assets.spec` only.
+the standard library and the other two files of declarations, `spec` and `search_spec`, only.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from mlplat_assets.search_spec import Search
 from mlplat_assets.spec import Field
 
 Task = Literal["binary", "multiclass", "regression"]
+Calibration = Literal["temperature", "isotonic", "none"]
 
 # The metrics that evaluation computes for each task, and which way is better.
 METRICS: Mapping[Task, Mapping[str, Literal["higher", "lower"]]] = {
@@ -158,6 +160,17 @@ class Serving:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Int8:
+    """A form with 8-bit weights, kept if the primary metric surely loses at most `tolerance`.
+
+    The worse 95% end on validation counts. One that `serves`, if kept, is evaluated and answers.
+    """
+
+    tolerance: float = 0.002
+    serves: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """One model of one team: what it predicts, from what, and what it must prove.
 
@@ -170,6 +183,9 @@ class ModelSpec:
     training runs; docs/custom_trainer.md is its contract.
     `auxiliary` are further columns of the label table that are numbers, such as the minutes behind
     a yes or no: the trainer learns them beside the label, and they are never inputs.
+    `calibration` of a classifier's probabilities is fitted on the earlier half of validation:
+    `temperature` keeps every ranking; `isotonic` is for binary models with many rows. A regression
+    has none.
     """
 
     task: Task
@@ -183,12 +199,15 @@ class ModelSpec:
     auxiliary: tuple[str, ...] = ()
     trainer: str = "mlplat_assets.models.trainers.tabular:TabularModule"
     hyperparameters: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    search: Search | None = None
+    calibration: Calibration = "temperature"
     split: TimeSplit = TimeSplit()
     slices: tuple[Slice, ...] = ()
     fairness: tuple[Fairness, ...] = ()
     budget: Budget = Budget()
     drift: DriftPolicy = DriftPolicy()
     retrain: Retrain = Retrain()
+    int8: Int8 | None = None
     serving: Serving = Serving()
     seed: int = 20130101
     owner: str | None = None

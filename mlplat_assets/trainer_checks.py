@@ -1,9 +1,10 @@
 """What is wrong with the trainer of a model's declaration and what it is asked to learn."""
 
 import importlib.util
+from typing import get_args
 
 from mlplat_assets.discovery import DeclarationError, Declared
-from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.model_spec import Calibration, ModelSpec
 from mlplat_assets.references import LabelColumn
 from mlplat_assets.spec import NUMERIC
 
@@ -25,6 +26,25 @@ def check_trainer(model: Declared[ModelSpec], label: LabelColumn) -> None:
             f"{path!r} is not 'package.module:Class' of an importable module",
             "Correct it, or install the package.",
         )
+    kinds = get_args(Calibration)
+    if model.spec.calibration not in kinds:
+        raise DeclarationError(
+            model.file,
+            "calibration",
+            f"{model.spec.calibration!r} is unknown",
+            f"Use one of {', '.join(kinds)}.",
+        )
+    if model.spec.calibration == "isotonic" and model.spec.task != "binary":
+        raise DeclarationError(
+            model.file,
+            "calibration",
+            f"isotonic calibrates one probability, and this model is {model.spec.task}",
+            "Use temperature, or none.",
+        )
+    _check_auxiliary(model, label)
+
+
+def _check_auxiliary(model: Declared[ModelSpec], label: LabelColumn) -> None:
     outcomes = {column.name: column for column in label.table.spec.columns}
     inputs = {*(field.name for field in model.spec.context), *model.spec.entity_features}
     for name in model.spec.auxiliary:

@@ -205,6 +205,18 @@ def create_table(
         )
 
 
+def add_column(connection: duckdb.DuckDBPyConnection, table: str, name: str, kind: str) -> None:
+    """Give a table that was made before a column existed that column, null in its rows."""
+    schema, short = table.split(".")
+    known = connection.execute(
+        "select 1 from duckdb_columns() where database_name = 'lake' "
+        "and schema_name = ? and table_name = ? and column_name = ?",
+        [schema, short, name],
+    ).fetchall()
+    if not known:
+        connection.execute(f"alter table {table} add column {name} {kind}")
+
+
 def _snapshot(connection: duckdb.DuckDBPyConnection) -> int:
     return connection.execute("select max(snapshot_id) from ducklake_snapshots('lake')").fetchall()[
         0

@@ -31,6 +31,7 @@ class Settings:
         tracking_url: MLflow tracking URI (`MLPLAT_TRACKING_URL`).
         tracking_ui: Where people open MLflow: the server, or what `mlplat dev` starts on a
             SQLite file (`MLPLAT_TRACKING_UI`).
+        search_url: SQLAlchemy URL of the hyperparameter searches (`MLPLAT_SEARCH_URL`).
         dagster_url: Where people open Dagster, for links from elsewhere (`MLPLAT_DAGSTER_URL`).
         journal: Folder of the prediction journal's segments (`MLPLAT_JOURNAL`).
         bentoml_home: Folder of the Bento store (`BENTOML_HOME`).
@@ -55,6 +56,7 @@ class Settings:
     artifacts_url: str
     tracking_url: str
     tracking_ui: str
+    search_url: str
     dagster_url: str
     journal: Path
     bentoml_home: Path
@@ -80,6 +82,7 @@ class Settings:
             "MLPLAT_ARTIFACTS_URL": self.artifacts_url,
             "MLPLAT_TRACKING_URL": self.tracking_url,
             "MLPLAT_TRACKING_UI": self.tracking_ui,
+            "MLPLAT_SEARCH_URL": self.search_url,
             "MLPLAT_DAGSTER_URL": self.dagster_url,
             "MLPLAT_JOURNAL": str(self.journal),
             "MLPLAT_DAGSTER_STORAGE": str(self.home / "dagster"),
@@ -118,6 +121,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         artifacts_url=env.get("MLPLAT_ARTIFACTS_URL") or str(home / "artifacts"),
         tracking_url=tracking,
         tracking_ui=env.get("MLPLAT_TRACKING_UI") or remote or "http://127.0.0.1:5001",
+        search_url=env.get("MLPLAT_SEARCH_URL") or f"sqlite:///{home / 'search.sqlite'}",
         dagster_url=env.get("MLPLAT_DAGSTER_URL") or "http://127.0.0.1:3001",
         journal=Path(env.get("MLPLAT_JOURNAL") or home / "journal"),
         bentoml_home=Path(env.get("BENTOML_HOME") or home / "bentoml"),

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlplat_assets.metrics import expected_calibration_error, reliability, score
+from mlplat_assets.metrics import (
+    calibration_noise,
+    expected_calibration_error,
+    reliability,
+    score,
+)
 from mlplat_assets.model_spec import METRICS
 
 
@@ -13,6 +18,48 @@ def test_every_metric_that_a_gate_may_name_is_computed() -> None:
     truth, found = [0, 1, 1, 0], [0.1, 0.8, 0.6, 0.3]
     assert set(score("binary", truth, found)) == set(METRICS["binary"])
     assert set(score("regression", truth, found)) == set(METRICS["regression"])
+    assert set(score("multiclass", truth, [[1 - p, p] for p in found])) == set(
+        METRICS["multiclass"]
+    )
+    assert list(score("binary", truth, found, ("ece", "auc"))) == ["ece", "auc"]
+
+
+def test_two_classes_are_a_binary_model_by_another_name() -> None:
+    generator = np.random.default_rng(0)
+    probability = generator.random(300)
+    truth = (generator.random(300) < probability).astype(float)
+    one = score("binary", truth, probability)
+    two = score("multiclass", truth, np.stack((1 - probability, probability), axis=1))
+    assert two["macro_auc"] == pytest.approx(one["auc"])
+    assert two["log_loss"] == pytest.approx(one["log_loss"])
+    assert two["accuracy"] == pytest.approx(one["accuracy"])
+
+
+def test_metrics_of_three_classes_match_values_worked_by_hand() -> None:
+    certain = np.eye(3)[[0, 1, 1, 2]] * 0.7 + 0.1
+    found = score("multiclass", [0, 1, 2, 2], certain)
+    assert found["accuracy"] == pytest.approx(0.75)
+    # F1 of the classes: 1, 2 / 3, 2 / 3; areas: 1, (3 + 1.5) / 6 of 3 pairs, 3 / 4.
+    assert found["macro_f1"] == pytest.approx(7 / 9)
+    assert found["macro_auc"] == pytest.approx((1 + 2.5 / 3 + 0.75) / 3)
+    assert found["log_loss"] == pytest.approx(-(3 * np.log(0.8) + np.log(0.1)) / 4)
+    assert found["ece"] == pytest.approx(0.05)
+
+
+def test_a_class_that_does_not_occur_is_in_no_mean() -> None:
+    three = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.4, 0.1], [0.1, 0.8, 0.1]])
+    found = score("multiclass", [0, 1, 0, 1], three)
+    assert found["macro_auc"] == found["macro_f1"] == found["accuracy"] == 1.0
+
+
+def test_calibration_noise_is_the_error_of_perfectly_calibrated_rows() -> None:
+    generator = np.random.default_rng(2)
+    errors, truth, probability = [], np.empty(0), np.empty(0)
+    for _ in range(200):
+        probability = generator.random(2000)
+        truth = (generator.random(2000) < probability).astype(float)
+        errors.append(expected_calibration_error(truth, probability))
+    assert calibration_noise(truth, probability) == pytest.approx(np.mean(errors), rel=0.05)
 
 
 def test_a_perfect_ranking_has_auc_one_and_a_reversed_one_zero() -> None:
@@ -84,3 +131,12 @@ def test_rows_that_define_no_metric_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         score("binary", truth, found)
+
+
+def test_classes_that_are_no_indices_or_only_one_are_refused() -> None:
+    with pytest.raises(ValueError, match="two or more of 0 to 1"):
+        score("multiclass", [1, 1], [[0.5, 0.5], [0.5, 0.5]])
+    with pytest.raises(ValueError, match="two or more of 0 to 1"):
+        score("multiclass", [0, 2], [[0.5, 0.5], [0.5, 0.5]])
+    with pytest.raises(ValueError, match="shape"):
+        score("multiclass", [0, 1], [0.5, 0.5])

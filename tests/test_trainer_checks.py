@@ -36,6 +36,7 @@ def test_a_trainer_of_a_team_and_a_further_outcome_are_taken(line: str, tmp_path
         ('trainer="no_such_package.trainers:Mlp",', "install the package"),
         ('trainer="mlplat_assets.keys",', "is not 'package.module:Class'"),
         ('trainer="mlplat assets:Mlp",', "is not 'package.module:Class'"),
+        ('calibration="platt",', "'platt' is unknown. Use one of temperature, isotonic, none"),
         ('auxiliary=("minutes",),', "'minutes' is no column of label flights.arrival_delay"),
         ('auxiliary=("carrier",),', "'carrier' is string, and only a number"),
         ('auxiliary=("is_late",),', "'is_late' is learnt twice"),

@@ -84,16 +84,17 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model is asked."""
+    """How a model is asked; `classes` are those of a multiclass model, in the order it answers."""
 
     format: Literal[1]
     model: str
-    task: Literal["binary", "regression"]
+    task: Literal["binary", "multiclass", "regression"]
     entities: tuple[Field, ...]
     context: tuple[Field, ...]
     features: tuple[Feature, ...]
     views: tuple[View, ...]
     entity_features: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     on_demand: tuple[OnDemandEntry, ...] = ()
     serving: Serving = Serving()
 

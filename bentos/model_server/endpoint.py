@@ -133,12 +133,12 @@ class Endpoint:
             }
         inputs: dict[str, Value] = {**request.entities, **request.context, **features}
         columns = {name: [inputs[name]] for name in served.predictor.columns}
-        prediction = float(served.predictor.predict(columns)[0])
-        if not np.isfinite(prediction):
-            raise PredictionUnusable(f"{served.card.model} predicted {prediction}; see its inputs")
+        found = served.predictor.predict(columns)[0]
+        if not np.isfinite(found).all():
+            raise PredictionUnusable(f"{served.card.model} predicted {found}; see its inputs")
         document: dict[str, object] = {
             "prediction_id": uuid.uuid4().hex,
-            "prediction": prediction,
+            **_answered(served, found),
             "model": served.card.model,
             "version": served.target.version,
             "variant": _VARIANT,
@@ -147,6 +147,8 @@ class Endpoint:
         self._journal.append(
             document
             | {
+                # Of classes, the probability of the one that was answered: what drift looks at.
+                "prediction": float(found.max()),
                 "artifact_digest": served.target.artifact_digest,
                 "bento": self._bento,
                 "served_at": self._clock().isoformat(),
@@ -164,6 +166,15 @@ class Endpoint:
             }
         )
         return Answer(status=HTTPStatus.OK, body=msgspec.json.encode(document))
+
+
+def _answered(served: Served, found: np.ndarray) -> dict[str, object]:
+    """The number that was predicted, or the most probable class and the probability of each."""
+    classes = served.card.classes
+    if not classes:
+        return {"prediction": float(found)}
+    probabilities = dict(zip(classes, found.tolist(), strict=True))
+    return {"prediction": classes[int(found.argmax())], "probabilities": probabilities}
 
 
 def _reads(served: Served, request: Request) -> list[ViewRequest]:

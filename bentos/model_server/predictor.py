@@ -18,6 +18,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 
 from bentos.model_server.encoding import Column, Encoder
 
+# The graph of each form of a network that an artefact may hold. A card names the form that serves.
+GRAPHS = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
 _ONNX_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented)
 
 
@@ -49,29 +51,26 @@ class Predictor:
         self._inputs = {argument.name for argument in session.get_inputs()}
 
     @classmethod
-    def load(cls, folder: Path, threads: int = 1) -> "Predictor":
+    def load(cls, folder: Path, threads: int = 1, variant: str | None = None) -> "Predictor":
         """The predictor of an artefact folder, `threads` of the CPU per prediction.
+
+        `variant` is one of GRAPHS; None is the one that the card says serves.
 
         Raises:
             ArtifactUnusable: A file is missing, or is not what its name says.
         """
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
             preprocessing = json.loads((folder / "preprocessing.json").read_bytes())
             card_file = folder / "card.json"
             card = json.loads(card_file.read_bytes()) if card_file.exists() else {}
-            graph = (folder / "model.onnx").read_bytes()
-            session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-            return cls(session, preprocessing, card)
+            file = folder / GRAPHS[variant or card.get("variant", "fp32")]
+            return cls(graph_session(file.read_bytes(), threads), preprocessing, card)
         # onnxruntime has a class for every status and only RuntimeError and Exception above.
         except (OSError, ValueError, KeyError, RuntimeError, *_ONNX_ERRORS) as error:
             raise ArtifactUnusable(f"artefact {folder}: {error}") from error
 
     def predict(self, columns: Mapping[str, Column]) -> npt.NDArray[np.float32]:
-        """Predictions [n]: probabilities of a binary model, values of a regression.
+        """Predictions [n], probabilities or values, or [n, K], the probabilities of K classes.
 
         Raises:
             KeyError, ValueError: The columns do not fit the model (see Encoder).
@@ -80,14 +79,25 @@ class Predictor:
         arrays = {"numeric": numeric, "categorical": categorical}
         fed = {name: arrays[name] for name in self._inputs}
         (prediction,) = self._session.run(["prediction"], fed)
-        return np.asarray(prediction, dtype=np.float32).reshape(-1)
+        return np.asarray(prediction, dtype=np.float32)
 
-    def warm_up(self) -> None:
+    def warm_up(self, classes: int = 0) -> None:
         """Predict one row of missing values, so that the first request does not pay for it.
 
         Raises:
-            ArtifactUnusable: The model gives no finite number for it.
+            ArtifactUnusable: The model gives no finite number for it, or not one for each of so
+                many classes.
         """
         prediction = self.predict({name: [None] for name in self.columns})
-        if prediction.shape != (1,) or not np.isfinite(prediction[0]):
+        wanted = (1, classes) if classes else (1,)
+        if prediction.shape != wanted or not np.isfinite(prediction).all():
             raise ArtifactUnusable(f"a row of missing values is predicted as {prediction.tolist()}")
+
+
+def graph_session(graph: bytes, threads: int) -> ort.InferenceSession:
+    """A session over a graph, on `threads` of the CPU."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -79,7 +79,7 @@ class Routing:
         card = read_card(predictor.card, predictor.columns)
         if card.model != self.model:
             raise ArtifactUnusable(f"artefact {folder} is of {card.model}, not of {self.model}")
-        predictor.warm_up()
+        predictor.warm_up(len(card.classes))
         return Served(
             target=target,
             card=card,

@@ -36,10 +36,18 @@ def explain_prediction(
     _print(console, found)
 
 
+def _answer(found: Explanation) -> str:
+    """The number that was predicted, or the class and the probability of it."""
+    if not found.probabilities:
+        return f"{found.prediction:.4g}"
+    name = max(found.probabilities, key=lambda known: found.probabilities[known])
+    return f"{name} (probability {found.prediction:.4g} of {len(found.probabilities)} classes)"
+
+
 def _print(console: Console, found: Explanation) -> None:
     console.print(Text(f"Prediction {found.prediction_id}", style="bold"))
     console.print(
-        Text(f"{found.prediction:.4g}", style="bold green")
+        Text(_answer(found), style="bold green")
         + Text(f" by {found.model} version {found.version}, served ")
         + Text(f"{found.served_at:%Y-%m-%d %H:%M:%S} UTC in {found.latency_ms:.3g} ms")
     )

@@ -110,3 +110,22 @@ def models_rollback(
     from mlplat_assets.commands.models import roll_back
 
     roll_back(from_environment(), console(), model, reason=reason, to=to)
+
+
+@models_app.command("search")
+def models_search(
+    model: Model,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="How many; default: as declared.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many at once.")] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Ray cluster; `local` starts one here."),
+    ] = None,
+) -> None:
+    """Look for better hyperparameters on the newest training set; goes on with one broken off."""
+    from mlplat_assets.commands.search import search_model
+    from mlplat_assets.models.search.asset import SearchRequest
+
+    search_model(console(), model, SearchRequest(trials=trials, jobs=jobs, ray=ray))

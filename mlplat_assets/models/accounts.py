@@ -27,6 +27,7 @@ STEPS = "lineage.training_steps"
 # What a step made, by the metadata that names it.
 _MADE: Mapping[Stage, str] = {
     "training_sets": "manifest_digest",
+    "searches": "study",
     "candidates": "artifact_digest",
     "evaluations": "evidence_digest",
 }

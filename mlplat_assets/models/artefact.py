@@ -94,7 +94,7 @@ def write_artefact(
     (folder / WEIGHTS).write_bytes(fitted.weights)
     inputs = fitted.preprocessing
     columns = len(inputs["numeric"]), len(inputs["categorical"])
-    export_graph(fitted.module, *columns, path=folder / GRAPH)
+    export_graph(fitted.served, *columns, path=folder / GRAPH)
     # The order of preprocessing's columns is the order of the graph's inputs: not to be sorted.
     for name, content, ordered in ((PREPROCESSING, inputs, False), (CARD, card, True)):
         text = json.dumps(content, indent=1, sort_keys=ordered, allow_nan=False, ensure_ascii=False)

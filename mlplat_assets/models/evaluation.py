@@ -22,6 +22,7 @@ from mlplat_assets.models.evaluations.served import Served, load
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs
 from mlplat_assets.models.splits import Split
+from mlplat_assets.models.tracking import log_evaluation
 from mlplat_assets.models.training import read_manifest, read_split
 from mlplat_assets.models.training_sets import LABEL
 from mlplat_assets.pictures import picture
@@ -81,6 +82,9 @@ def evaluation(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDef
                 actor=author(context, settings.actor),
                 run_id=context.run.run_id,
             )
+        # One that was trained before runs were recorded has none.
+        if run_id := handed.get("mlflow_run_id"):
+            log_evaluation(settings.tracking_url, run_id, evidence["metrics"], plots)
         return dg.MaterializeResult(
             metadata={
                 **{name: picture(png) for name, png in plots.items()},
@@ -110,7 +114,7 @@ def examined(
         numeric=inputs.numeric,
         categorical=inputs.categorical,
         seed=spec.seed,
-        threads=2,
+        threads=1,
     )
     label = parts.holdout[LABEL]
     classes = classes_of(candidate.classes, label, spec.task)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
@@ -122,7 +122,7 @@ def surroundings(
     lineage = _reproducible(version)
     model = declared.models.get(version.model)
     code = code_version(REPOSITORY, uncommitted_changes(REPOSITORY)) | {
-        "trainer_digest": source_digest(trainer_class(lineage["trainer"]))
+        "trainer_digest": source_digest(cast(type, trainer_class(lineage["trainer"])))
     }
     packages = installed_packages()
     place = environment_version(packages, settings.image)

@@ -38,7 +38,13 @@ class Data:
 
 
 class TrackedRun:
-    """Writes to one run. Metrics wait in memory until a second has passed, or `flush`."""
+    """Writes to one run. Metrics wait in memory until a second has passed, or `flush`.
+
+    Attributes:
+        experiment_id: MLflow's id of the experiment.
+        run_id: MLflow's id of the run.
+        outcome: The status that the run ends with: FINISHED, KILLED or FAILED.
+    """
 
     def __init__(
         self,
@@ -47,7 +53,7 @@ class TrackedRun:
         run_id: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.experiment_id, self.run_id = experiment_id, run_id
+        self.experiment_id, self.run_id, self.outcome = experiment_id, run_id, "FINISHED"
         self._client, self._clock, self._written = client, clock, clock()
         self._waiting: list[tuple[str, SupportsFloat, int, int]] = []
 

@@ -75,7 +75,7 @@ def artefact_location(url: str) -> str | None:
 def tracked(
     url: str, subject: Subject, clock: Callable[[], float] = time.time
 ) -> Iterator[TrackedRun]:
-    """A run that ends FINISHED if the block does, else FAILED with what broke it.
+    """A run that ends as its `outcome` says if the block does, else FAILED with what broke it.
 
     `clock` gives seconds since 1970, for the times of metrics.
 
@@ -94,24 +94,15 @@ def tracked(
         client.set_terminated(run_id, "FAILED")
         raise
     run.flush()
-    client.set_terminated(run_id, "FINISHED")
+    client.set_terminated(run_id, run.outcome)
 
 
 def log_evaluation(
-    url: str,
-    run_id: str,
-    metrics: Mapping[str, float],
-    plots: Mapping[str, bytes],
-    documents: Mapping[str, object] | None = None,
+    url: str, run_id: str, metrics: Mapping[str, float], plots: Mapping[str, bytes]
 ) -> None:
-    """Add what a candidate proved to the run that trained it.
+    """Add what a candidate proved on the holdout to the run that trained it, and PNGs by name.
 
-    Args:
-        url: The tracking store.
-        run_id: The run, from the candidate's `mlflow_run_id`.
-        metrics: Logged as `holdout_NAME`.
-        plots: PNG by name, without suffix.
-        documents: What JSON can hold, by name, without suffix.
+    Metrics become `holdout_NAME`.
     """
     client = tracking_client(url)
     run = TrackedRun(client, client.get_run(run_id).info.experiment_id, run_id)
@@ -119,8 +110,6 @@ def log_evaluation(
     run.flush()
     for name, png in plots.items():
         run.picture(name, png)
-    for name, document in (documents or {}).items():
-        run.document(name, document)
 
 
 def _experiment(client: "MlflowClient", url: str, name: str) -> str:

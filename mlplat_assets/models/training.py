@@ -16,9 +16,11 @@ from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.accounts import accounted
+from mlplat_assets.models.cluster_training import TrainingRequest, fit_on_cluster
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
 from mlplat_assets.models.lineage import training_lineage
+from mlplat_assets.models.search.result import newest_search, with_best
 from mlplat_assets.models.splits import Split, split
 from mlplat_assets.models.tracked_run import TrackedRun
 from mlplat_assets.models.training_run import training_data, training_subject
@@ -27,6 +29,8 @@ from resources.artifacts import ArtifactStore
 from resources.settings import Settings
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from mlplat_assets.models.trainers.fitting import Fitted
 
 
@@ -34,11 +38,12 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
     """A model trained on the newest training set, not yet evaluated."""
     inputs = model_inputs(model, catalogue)
     upstream = key("training_sets", model.team, model.name)
+    searched = [key("searches", model.team, model.name)] if model.spec.search else []
 
     @dg.asset(
         key=key("candidates", model.team, model.name),
         description=f"A trained network with its card. {_docstring(model)}",
-        deps=[upstream],
+        deps=[upstream, *searched],
         group_name=group("candidates", model.team),
         owners=[catalogue.owner(model)],
         kinds={"pytorch", "onnx"},
@@ -47,6 +52,7 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
     @accounted(model, "candidates")
     def trained(
         context: dg.AssetExecutionContext,
+        config: TrainingRequest,
         artifacts: dg.ResourceParam[ArtifactStore],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
@@ -54,13 +60,19 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
         manifest = read_manifest(artifacts, latest(context.instance, upstream))
         parts = read_split(model, manifest, artifacts)
         with tempfile.TemporaryDirectory(prefix="mlplat-") as scratch:
-            fitted, tracking = train(model, inputs, parts, manifest, settings, context.run.run_id)
+            best = newest_search(context.instance, model)
+            tried = with_best(model, best)
+            fitted, tracking = train(
+                tried, inputs, parts, manifest, settings, context.run.run_id, config
+            )
             lineage = training_lineage(
                 model, manifest, fitted.hyperparameters, artifacts, settings
             ) | {
                 "trainer_digest": fitted.trainer_digest,
                 "weights_digest": fitted.weights_digest,
                 "resumptions": fitted.resumptions,
+                "search": best,
+                "workers": config.workers if config.ray else 1,
                 "run_ids": {
                     "training_set": manifest["run_id"],
                     "candidate": context.run.run_id,
@@ -121,11 +133,9 @@ def train(
     manifest: Mapping[str, Any],
     settings: Settings,
     run_id: str,
+    request: TrainingRequest,
 ) -> "tuple[Fitted, TrackedRun]":
-    """Fit the trainer that the spec names; the run in MLflow that holds how it went.
-
-    It goes on with a training that was killed.
-    """
+    """Fit the trainer that the spec names, or go on where a killed one was; its run in MLflow."""
     from mlplat_assets.models.history_plot import history_plot
     from mlplat_assets.models.tracking import tracked
 
@@ -133,7 +143,10 @@ def train(
     subject = training_subject(model, manifest, settings, run_id)
     with tracked(settings.tracking_url, subject) as run:
         run.learns_from(training_data(manifest, parts.train))
-        fitted = fit_model(model, inputs, parts, model.spec.hyperparameters, folder, run)
+        if request.ray:
+            fitted = fit_on_cluster(model, inputs, parts, request)
+        else:
+            fitted = fit_model(model, inputs, parts, model.spec.hyperparameters, folder, run)
         found = {f"validation_{name}": value for name, value in fitted.validation.items()}
         run.metrics(found, step=fitted.epochs)
         run.picture("history", history_plot(fitted.history, title=model.full_name))
@@ -162,6 +175,7 @@ def fit_model(
         categorical=inputs.categorical,
         auxiliary=inputs.auxiliary,
         hyperparameters=hyperparameters,
+        calibration=model.spec.calibration,
         seed=model.spec.seed,
         folder=folder,
         logger=RunLogger(run) if run else None,
@@ -182,9 +196,13 @@ def _package(
     """Write the artefact: first without a card, to profile what it predicts, then with it."""
     from bentos.model_server.predictor import Predictor
     from mlplat_assets.models.artefact import input_columns, write_artefact
+    from mlplat_assets.models.variants import build_variants, measured_rows
     from mlplat_assets.monitoring.profile import reference_profile
 
-    bare = Predictor.load(write_artefact(scratch / "bare", fitted, {}), threads=2)
+    folder = write_artefact(scratch / "bare", fitted, {})
+    rows = measured_rows(fitted, parts.validation, model.spec.task)
+    forms = build_variants(folder, model.spec, rows)
+    bare = Predictor.load(folder, threads=2, variant=forms.served)
     columns = [*inputs.numeric, *inputs.categorical]
     card = {
         "format": 1,
@@ -192,12 +210,15 @@ def _package(
         "task": model.spec.task,
         **serving_schema(model, inputs),
         "on_demand": manifest["on_demand"],
+        "classes": list(fitted.classes),
+        "calibration": fitted.calibration,
         "profile": reference_profile(
             parts.train.select(columns),
             parts.train["event_timestamp"].dt.date(),
-            bare.predict(input_columns(parts.train, fitted.preprocessing)),
+            decided(bare.predict(input_columns(parts.train, fitted.preprocessing))),
             quantile=model.spec.drift.quantile,
         ),
+        **forms.card(),
         "lineage": lineage,
         "training": {
             "rows": {
@@ -211,7 +232,13 @@ def _package(
         },
     }
     sources = {e["source"]: artifacts.get_bytes(e["digest"]) for e in manifest["on_demand"]}
+    sources |= forms.files(folder)
     return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card, sources))
+
+
+def decided(predictions: "NDArray") -> "NDArray":
+    """One number a row [n], as the journal holds it: of classes, the most probable one's."""
+    return predictions.max(axis=1) if predictions.ndim > 1 else predictions
 
 
 def _docstring(model: Declared[ModelSpec]) -> str:

@@ -27,6 +27,8 @@ class Explanation:
     """One prediction with everything that determined it. Times are UTC.
 
     Attributes:
+        prediction: The number; of a multiclass model, the probability of the answered class.
+        probabilities: The probability of each class of a multiclass model, else empty.
         stage: The version's stage when it served the prediction.
         approver: Who had approved the version for production by then, every name of them; None
             when nobody had.
@@ -40,6 +42,7 @@ class Explanation:
 
     prediction_id: str
     prediction: float
+    probabilities: Mapping[str, float]
     model: str
     version: int
     variant: str
@@ -92,6 +95,7 @@ def explain(
     return Explanation(
         prediction_id=prediction_id,
         prediction=found["prediction"],
+        probabilities=json.loads(found.get("probabilities") or "{}"),
         model=version.model,
         version=version.number,
         variant=found["variant"],

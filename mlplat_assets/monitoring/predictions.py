@@ -16,7 +16,7 @@ from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key, table
 from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
-from resources.lake import Lake, create_table
+from resources.lake import Lake, add_column, create_table
 from resources.settings import Settings
 
 OFFSETS = "lineage.journal_offsets"
@@ -33,7 +33,9 @@ SCHEMA = pa.schema(
         ("event_timestamp", pa.timestamp("us")),
         ("unit_id", pa.string()),
         *((name, pa.string()) for name in _JSON),
+        # Of a multiclass model: the probability of the class that was answered.
         ("prediction", pa.float64()),
+        ("probabilities", pa.string()),
         ("latency_ms", pa.float64()),
         ("partition_day", pa.date32()),
     ]
@@ -93,6 +95,7 @@ def ingest(lake: Lake, journal: Path, table_name: str) -> int:
         ).fetchall()
         records, offsets = read_segments(journal, dict(known))
         if records:
+            add_column(connection, table_name, "probabilities", "varchar")
             connection.register("incoming", _as_arrow(records))
             connection.execute(f"insert into {table_name} by name select * from incoming")
             connection.execute(f"delete from {OFFSETS} where folder = ?", [folder])
@@ -135,6 +138,8 @@ def _as_arrow(records: list[dict[str, Any]]) -> pa.Table:
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     row = {name: record[name] for name in SCHEMA.names if name in record}
     row |= {name: json.dumps(record[name], sort_keys=True) for name in _JSON}
+    if "probabilities" in record:
+        row["probabilities"] = json.dumps(record["probabilities"])  # in the classes' order
     for name in ("served_at", "event_timestamp"):
         row[name] = datetime.fromisoformat(record[name]).replace(tzinfo=None)
     return row | {"partition_day": row["event_timestamp"].date()}

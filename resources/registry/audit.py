@@ -32,14 +32,17 @@ def moment(connection: sa.Connection, now: datetime) -> datetime:
     return max(utc(now), newest or datetime.min.replace(tzinfo=UTC))
 
 
-def append(connection: sa.Connection, event: Event, now: datetime) -> AuditEntry:
+def append(connection: sa.Connection, event: Event, at: datetime) -> AuditEntry:
     """Write an event at the log's end. The caller holds the writers' lock."""
-    return extend(connection, [event], now)[0]
+    return extend(connection, [event], at)[0]
 
 
-def extend(connection: sa.Connection, events: Sequence[Event], now: datetime) -> list[AuditEntry]:
-    """Write events at the log's end, in their order. The caller holds the writers' lock."""
-    last, at = connection.execute(sa.select(audit_head)).one(), moment(connection, now)
+def extend(connection: sa.Connection, events: Sequence[Event], at: datetime) -> list[AuditEntry]:
+    """Write events at the log's end, in their order.
+
+    The caller holds the writers' lock, and has `at` from `moment`.
+    """
+    last = connection.execute(sa.select(audit_head)).one()
     previous, entries = last.hash, list[AuditEntry]()
     for number, event in enumerate(events, start=last.id + 1):
         body = asdict(event) | {"id": number, "at": at}

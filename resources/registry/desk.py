@@ -136,7 +136,7 @@ def require_model(model: str) -> None:
 def _require_role(by: Identity, request: Request) -> None:
     if by.role is None and request.role is Role.ADMIN and not request.without_tokens:
         raise AccessRefused(
-            f"{request.what} needs an admin's token, and this registry has no tokens; make the "
+            f"{request.what} needs an admin's token, and this registry has none; make the "
             "first with `mlplat tokens create NAME --role admin`"
         )
     if by.role is not None and not by.role.covers(request.role):

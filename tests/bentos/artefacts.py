@@ -53,9 +53,10 @@ def card(on_missing: str = "predict") -> dict[str, Any]:
 def write_artefact(folder: Path, *, bias: float, document: dict[str, Any] | None = None) -> Path:
     """The artefact files in a folder; `bias` tells versions apart by their predictions."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "card.json").write_text(json.dumps(document or card()))
+    document = document or card()
+    (folder / "card.json").write_text(json.dumps(document))
     (folder / "preprocessing.json").write_text(json.dumps(PREPROCESSING))
-    (folder / "model.onnx").write_bytes(_graph(bias).SerializeToString())
+    (folder / "model.onnx").write_bytes(_graph(bias, "classes" in document).SerializeToString())
     return folder
 
 
@@ -68,7 +69,12 @@ def expected_prediction(
     return float(1 / (1 + np.exp(-logit)))
 
 
-def _graph(bias: float) -> onnx.ModelProto:
+def of_classes() -> dict[str, Any]:
+    """The card of a model that answers `late` with the probability p, and `on_time` with 1 - p."""
+    return card() | {"task": "multiclass", "classes": ["late", "on_time"]}
+
+
+def _graph(bias: float, of_classes: bool) -> onnx.ModelProto:
     def constant(name: str, value: Any, dtype: Any) -> onnx.TensorProto:
         return numpy_helper.from_array(np.asarray(value, dtype), name)
 
@@ -81,8 +87,13 @@ def _graph(bias: float) -> onnx.ModelProto:
         helper.make_node("Add", ["linear", "shift"], ["sum"]),
         helper.make_node("Add", ["sum", "bias"], ["logit"]),
         helper.make_node("Sigmoid", ["logit"], ["column"]),
-        helper.make_node("Squeeze", ["column", "axis"], ["prediction"]),
     ]
+    if of_classes:
+        nodes.append(helper.make_node("Sub", ["one", "column"], ["rest"]))
+        nodes.append(helper.make_node("Concat", ["column", "rest"], ["prediction"], axis=1))
+    else:
+        nodes.append(helper.make_node("Squeeze", ["column", "axis"], ["prediction"]))
+    shape = ["n", 2] if of_classes else ["n"]
     graph = helper.make_graph(
         nodes,
         "tiny",
@@ -90,13 +101,14 @@ def _graph(bias: float) -> onnx.ModelProto:
             helper.make_tensor_value_info("numeric", TensorProto.FLOAT, ["n", 2]),
             helper.make_tensor_value_info("categorical", TensorProto.INT64, ["n", 2]),
         ],
-        [helper.make_tensor_value_info("prediction", TensorProto.FLOAT, ["n"])],
+        [helper.make_tensor_value_info("prediction", TensorProto.FLOAT, shape)],
         [
             constant("zero", 0.0, np.float32),
             constant("weights", [[0.001], [1.0]], np.float32),
             constant("category_weights", [[0.1], [0.0]], np.float32),
             constant("bias", [bias], np.float32),
             constant("axis", [1], np.int64),
+            constant("one", 1.0, np.float32),
         ],
     )
     opset = [helper.make_opsetid("", 17)]

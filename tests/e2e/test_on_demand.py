@@ -147,7 +147,7 @@ def test_a_champion_is_judged_with_its_own_functions(trained: World) -> None:
     digest = trained.registry.version(NAME, 1).artifact_digest
     rows = trained.training_rows(NAME).head(500)
     later = rows.with_columns(schedule_pressure__scheduled_speed=pl.lit(0.0))
-    champion = load(trained.artifacts, digest, threads=2)
+    champion = load(trained.artifacts, digest, threads=1)
     assert (champion.predict(later) == champion.predict(rows)).all()
 
 

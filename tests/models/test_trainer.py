@@ -14,8 +14,9 @@ from mlplat_assets.metrics import score
 from mlplat_assets.model_spec import Task
 from mlplat_assets.models.baseline import fit_baseline
 from mlplat_assets.models.tracking import Subject, tracked, tracking_client
+from mlplat_assets.models.trainers.batches import Batches
 from mlplat_assets.models.trainers.contract import Batch, Value
-from mlplat_assets.models.trainers.feeding import Batches, predict, tensors
+from mlplat_assets.models.trainers.feeding import predict, tensors
 from mlplat_assets.models.trainers.fitting import Fitted, fit
 from mlplat_assets.models.trainers.network import RobustScale, robust_statistics
 from mlplat_assets.models.trainers.tracked import RunLogger

@@ -1,5 +1,7 @@
 """Evidence and candidates for the registry's tests."""
 
+from typing import Any
+
 from resources.digests import digest
 from resources.registry.records import Json, Version
 from resources.registry.registry import Registry
@@ -38,15 +40,20 @@ def register(
         "run_id": f"run-{name}",
         "tags": None,
     }
-    given = {key: changes.pop(key) for key in (*terms, "evidence_digest") if key in changes}
+    names = (*terms, "evidence_digest", "approval")
+    given = {key: changes.pop(key) for key in names if key in changes}
     evidence: Json = evidence_of(artifact(name), champion, **changes)
     terms |= given if "evidence_digest" in given else given | {"evidence_digest": digest(evidence)}
     return store.register(MODEL, artifact_digest=artifact(name), evidence=evidence, **terms)
 
 
-def promote(store: Registry, number: int, **changes: str) -> Version:
+def promote(store: Registry, number: int, **changes: Any) -> Version:
     """Promote with bob's approval."""
-    terms = {"actor": "dan", "approver": "bob", "reason": "better on June"} | changes
+    terms: dict[str, Any] = {
+        "actor": "dan",
+        "approver": "bob",
+        "reason": "better on June",
+    } | changes
     return store.promote(MODEL, number, **terms)
 
 

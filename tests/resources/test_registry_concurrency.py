@@ -1,4 +1,4 @@
-"""Eight processes decide at once; the registry keeps one order."""
+"""Many processes decide at once; the registry keeps one order."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ from resources.registry.errors import EvaluationStale
 from resources.registry.records import Action, Stage
 from resources.registry.registry import Registry, registry
 from tests.resources.registry_cases import MODEL, promote, register
+from tests.resources.registry_storm import judge, storm
 
 PROCESSES = 8
 
@@ -96,3 +97,13 @@ def test_eight_promoters_who_try_again_all_reign_in_turn(registry_url: str, race
     assert champions(store) == reigning
     promoted = [e.version for e in store.audit(MODEL) if e.action is Action.PROMOTED]
     assert sorted(filter(None, promoted)) == list(range(1, PROCESSES + 1))
+
+
+def test_a_storm_of_promotions_and_rollbacks_leaves_one_champion_at_every_instant(
+    registry_url: str,
+) -> None:
+    done = storm(registry_url, PROCESSES, seconds=3)
+    assert done["promoted"] and done["rolled back"] and done["looked"]
+    found = judge(registry_url)
+    assert found.reigns == 1 + done["promoted"] + done["rolled back"]
+    assert found.actions["denied"] == done["stale"], "each refusal is on record"

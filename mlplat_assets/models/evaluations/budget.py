@@ -18,7 +18,7 @@ ROUNDS, CALLS, WARM_UP, BATCH = 3, 200, 20, 1000
 
 
 class Footprint(TypedDict):
-    """Milliseconds of one row on one thread, rows a second of 1,000, 10^6 bytes of files."""
+    """Milliseconds of one row on one thread, rows a second of 1,000 at once, 10^6 bytes."""
 
     latency_p50_ms: float
     latency_p99_ms: float

@@ -82,7 +82,7 @@ def compare(
         for name, interval in zip(differences, gains, strict=True):
             differences[name]["auc"] = interval
     others = [name for name in wanted if not (task == "binary" and name == "auc")]
-    draws = resampled(task, actual, given, units, seed) if others else {}
+    draws = resampled(task, actual, given, units, seed, others) if others else {}
     first = next(iter(given))
     for metric in others:
         for name in given:

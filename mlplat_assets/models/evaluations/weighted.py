@@ -4,7 +4,7 @@ With whole weights a metric equals `metrics.score` of the rows repeated so often
 rows is summed by unit once; what depends on ranks is sorted once and accumulated by weighting.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from mlplat_assets.metrics import log_losses
@@ -25,12 +25,16 @@ def resampled(
     predictions: Mapping[str, "NDArray"],
     units: Units,
     seed: int,
+    wanted: Collection[str],
 ) -> dict[str, dict[str, "NDArray"]]:
-    """Each metric [resamples] of each predictor over the same draws of units."""
+    """Each metric [resamples] of each predictor over the same draws of units.
+
+    What is not wanted may be there or not.
+    """
     import numpy as np
 
     makers = {"binary": binary, "multiclass": multiclass, "regression": regression}
-    weigh = {name: makers[task](truth, given, units) for name, given in predictions.items()}
+    weigh = {name: makers[task](truth, given, units, wanted) for name, given in predictions.items()}
     blocks = [
         {name: each(weights) for name, each in weigh.items()} for weights in units.resamples(seed)
     ]
@@ -43,7 +47,9 @@ def resampled(
     }
 
 
-def binary(truth: "NDArray", probability: "NDArray", units: Units) -> Weigh:
+def binary(
+    truth: "NDArray", probability: "NDArray", units: Units, wanted: Collection[str]
+) -> Weigh:
     """All but the AUC, whose error has a closed form."""
     mean = means(
         units,
@@ -54,17 +60,21 @@ def binary(truth: "NDArray", probability: "NDArray", units: Units) -> Weigh:
         },
     )
     ranked = Ranked(truth, probability, units)
+    by_rank = {"average_precision": ranked.average_precision, "ece": ranked.ece}
+    asked = [name for name in by_rank if name in wanted]
 
     def weigh(weights: "NDArray") -> dict[str, "NDArray"]:
-        ranked.accumulate(weights)
-        found = {"average_precision": ranked.average_precision(), "ece": ranked.ece()}
-        return mean(weights) | found
+        if asked:
+            ranked.accumulate(weights)
+        return mean(weights) | {name: by_rank[name]() for name in asked}
 
     return weigh
 
 
-def regression(truth: "NDArray", predicted: "NDArray", units: Units) -> Weigh:
-    """Mean errors, and r2 from weighted sums of squares."""
+def regression(
+    truth: "NDArray", predicted: "NDArray", units: Units, wanted: Collection[str]
+) -> Weigh:
+    """Mean errors, and r2 from weighted sums of squares: all together, `wanted` or not."""
     import numpy as np
 
     error, centred = truth - predicted, truth - truth.mean()
@@ -83,7 +93,9 @@ def regression(truth: "NDArray", predicted: "NDArray", units: Units) -> Weigh:
     return weigh
 
 
-def multiclass(truth: "NDArray", probabilities: "NDArray", units: Units) -> Weigh:
+def multiclass(
+    truth: "NDArray", probabilities: "NDArray", units: Units, wanted: Collection[str]
+) -> Weigh:
     """From the counts of truth by decision, and the ranks of each class against the rest."""
     import numpy as np
 
@@ -94,21 +106,21 @@ def multiclass(truth: "NDArray", probabilities: "NDArray", units: Units) -> Weig
     cells = (units.codes * classes + index) * classes + decided
     counts = np.bincount(cells, minlength=units.count * classes**2).reshape(units.count, -1)
     confident = Ranked(right, probabilities.max(axis=1), units)
-    present = np.unique(index)
-    ranked = [Ranked(index == k, probabilities[:, k], units) for k in present]
+    ranked = [Ranked(index == k, probabilities[:, k], units) for k in np.unique(index)]
 
     def weigh(weights: "NDArray") -> dict[str, "NDArray"]:
         table = (weights @ counts).reshape(len(weights), classes, classes)
-        confident.accumulate(weights)
-        areas = []
-        for each in ranked:
-            each.accumulate(weights)
-            areas.append(each.auc())
-        return mean(weights) | {
-            "macro_f1": macro_f1(table),
-            "macro_auc": mean_known(np.stack(areas, axis=1)),
-            "ece": confident.ece(),
-        }
+        found = mean(weights) | {"macro_f1": macro_f1(table)}
+        if "ece" in wanted:
+            confident.accumulate(weights)
+            found["ece"] = confident.ece()
+        if "macro_auc" in wanted:
+            areas = []
+            for each in ranked:
+                each.accumulate(weights)
+                areas.append(each.auc())
+            found["macro_auc"] = mean_known(np.stack(areas, axis=1))
+        return found
 
     return weigh
 

@@ -1,8 +1,6 @@
-"""Frames to tensors, and tensors to batches."""
+"""Frames to tensors, and tensors to what is served."""
 
-import math
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 
 import polars as pl
 import torch
@@ -12,39 +10,6 @@ from bentos.model_server.encoding import encode
 from mlplat_assets.model_spec import Task
 from mlplat_assets.models.artefact import Preprocessing, input_columns
 from mlplat_assets.models.trainers.contract import Batch
-
-
-class Batches:
-    """Tensors cut into batches; with a seed, shuffled once an epoch and then sliced.
-
-    Slicing copies nothing: it feeds three orders of magnitude more rows a second than a
-    per-row Dataset, whose collation would take most of a training step.
-
-    Attributes:
-        epoch: The number of the next pass.
-        start: The batch that it begins with; 0 but for the rest of an epoch that broke off.
-    """
-
-    def __init__(self, rows: Batch, size: int, seed: int | None) -> None:
-        self.rows, self.size, self.seed = rows, size, seed
-        self.epoch = self.start = 0
-
-    def __len__(self) -> int:
-        """Batches an epoch."""
-        return math.ceil(len(self.rows.target) / self.size)
-
-    def __iter__(self) -> Iterator[Batch]:
-        """One epoch of batches, in an order that the seed and the epoch's number decide."""
-        tensors: Sequence[Tensor] = self.rows
-        start, self.start = self.start, 0
-        if self.seed is not None:
-            generator = torch.Generator().manual_seed(self.seed + self.epoch)
-            order = torch.randperm(len(self.rows.target), generator=generator)
-            tensors = [tensor[order] for tensor in tensors]
-            self.epoch += 1
-        batches = zip(*(tensor.split(self.size) for tensor in tensors), strict=True)
-        for parts in islice(batches, start, None):
-            yield Batch(*parts)
 
 
 def class_names(label: pl.Series, task: Task) -> tuple[str, ...]:

@@ -32,8 +32,8 @@ class Hyperparameters:
     weight_decay: float = 1e-2
     hidden: int = 192
     layers: int = 2
-    dropout: float = 0.2
-    blank: float = 0.02
+    dropout: float = 0.3
+    blank: float = 0.05
     frequencies: int = 8
     frequency_scale: float = 0.1
     periodic_width: int = 6

@@ -11,6 +11,7 @@ import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import Strategy
 from pytorch_lightning.utilities.types import STEP_OUTPUT
 from torch import Tensor
 
@@ -117,8 +118,12 @@ def quiet_trainer(
     folder: Path,
     logger: Logger | None,
     progress: bool,
+    strategy: Strategy | None = None,
 ) -> lightning.Trainer:
-    """Lightning on whatever accelerator there is, bf16 on a GPU, nothing pickled."""
+    """Lightning on whatever accelerator there is, bf16 on a GPU, nothing pickled.
+
+    `strategy` is one that was made elsewhere; None is the one that the settings name.
+    """
     on_gpu = torch.cuda.is_available()
     precision: Any = settings.precision
     if precision == "auto":
@@ -126,7 +131,7 @@ def quiet_trainer(
     return lightning.Trainer(
         accelerator="auto",
         devices=settings.devices,
-        strategy=settings.strategy,
+        strategy=strategy or settings.strategy,
         precision=precision,
         max_epochs=settings.epochs,
         deterministic=True,
@@ -149,6 +154,8 @@ def without_noise() -> Iterator[None]:
     with warnings.catch_warnings():
         # Lightning 2.6.6 still builds the LeafSpec that torch 2.13 deprecates.
         warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+        # torch 2.13's compiler for CPUs still imports what torch 2.13 deprecates.
+        warnings.filterwarnings("ignore", ".*torch.jit.script.* is deprecated", DeprecationWarning)
         # Ours is, by Resumable: Lightning restores a loader before it knows the epoch.
         warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
         yield

@@ -49,15 +49,19 @@ class TabularModule(lightning.LightningModule):
         loss = self.objective.judged(raw, batch.target)
         self.log("validation_loss", loss, batch_size=len(batch.target))
 
-    def configure_optimizers(self) -> dict[str, object]:  # pyright: ignore
-        """AdamW; the rate rises over a tenth of the steps, then falls along a cosine."""
-        optimizer = torch.optim.AdamW(
+    def optimizer(self) -> torch.optim.Optimizer:
+        """AdamW at its peak rate."""
+        return torch.optim.AdamW(
             self.parameters(),
             lr=self.settings.learning_rate,
             weight_decay=self.settings.weight_decay,
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_up_and_cosine(steps))
+
+    def configure_optimizers(self) -> dict[str, object]:  # pyright: ignore
+        """The optimiser, its rate stepping over all of the training's steps."""
+        optimizer = self.optimizer()
+        share = warm_up_and_cosine(int(self.trainer.estimated_stepping_batches))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
