@@ -40,6 +40,7 @@ _BATCH = 2048
 _LIBRARIES = ("torch", "pytorch-lightning", "lightgbm", "scikit-learn", "numpy")
 _METRICS = ("auc", "log_loss")
 Result = dict[str, float]
+Parts = tuple[Encoded, Encoded, Encoded]
 
 
 def network(data: Flights, seed: int, folder: Path) -> np.ndarray:
@@ -62,7 +63,7 @@ def network(data: Flights, seed: int, folder: Path) -> np.ndarray:
     return predict(fitted.module, held, 8192).numpy()
 
 
-def encoded(data: Flights) -> tuple[list[Encoded], Problem]:
+def encoded(data: Flights) -> tuple[Parts, Problem]:
     """The three parts as matrices, and the training rows as the network gets them."""
     inputs = data.inputs
     preprocessing = learn_preprocessing(data.train, inputs.numeric, inputs.categorical)
@@ -78,7 +79,8 @@ def encoded(data: Flights) -> tuple[list[Encoded], Problem]:
         auxiliary=(MINUTES,),
         train=parts[0],
     )
-    return [_matrix(part) for part in parts], problem
+    train, validation, test = (_matrix(part) for part in parts)
+    return (train, validation, test), problem
 
 
 def _matrix(part: Batch) -> Encoded:
@@ -102,7 +104,7 @@ def judged(run: Callable[[], np.ndarray], truth: np.ndarray) -> Result:
     return {**{name: found[name] for name in _METRICS}, **seconds}
 
 
-def quality(data: Flights, parts: list[Encoded], folder: Path) -> dict[str, list[Result]]:
+def quality(data: Flights, parts: Parts, folder: Path) -> dict[str, list[Result]]:
     """Every model's results by seed; the models of one seed take turns."""
     truth = data.test[LABEL].to_numpy()
     found: dict[str, list[Result]] = {name: [] for name in ("network", *CONTENDERS)}

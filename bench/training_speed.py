@@ -16,6 +16,7 @@ from pathlib import Path
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.utilities.types import STEP_OUTPUT
 from torch.utils.data import DataLoader, Dataset
 
 from mlplat_assets.models.trainers.batches import Batches
@@ -56,7 +57,14 @@ class Clock(Callback):
         """Starts it."""
         self.began = time.process_time()
 
-    def on_train_batch_end(self, *_: object) -> None:
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: STEP_OUTPUT,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
         """Reads it."""
         self.seconds = time.process_time() - self.began
 

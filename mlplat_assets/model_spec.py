@@ -1,7 +1,7 @@
 """What teams write about a model: what it predicts, what it must prove, how it is kept.
 
 One file per model, `models/catalog/<team>/<name>.py`; its path is its identity. This module imports
-the standard library and `mlplat_assets.spec` only.
+the standard library and the other two files of declarations, `spec` and `search_spec`, only.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from mlplat_assets.search_spec import Search
 from mlplat_assets.spec import Field
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -167,44 +168,6 @@ class Int8:
 
     tolerance: float = 0.002
     serves: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Uniform:
-    """A number from `low` to `high`, both included; with `log`, evenly over its logarithm."""
-
-    low: float
-    high: float
-    log: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class IntRange:
-    """A whole number, likewise."""
-
-    low: int
-    high: int
-    log: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """One of some values."""
-
-    options: tuple[float | int | str | bool, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Search:
-    """Where better hyperparameters are looked for, on request: `mlplat models search MODEL`.
-
-    What `space` does not name stays. `metric` is of the validation rows; None: the first gate's.
-    """
-
-    space: Mapping[str, Uniform | IntRange | Choice]
-    trials: int = 20
-    metric: str | None = None
-    pruner: Literal["median", "hyperband", "none"] = "median"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """What is wrong with the search of a model's declaration."""
 
 from mlplat_assets.discovery import DeclarationError, Declared
-from mlplat_assets.model_spec import METRICS, Choice, IntRange, ModelSpec, Uniform
+from mlplat_assets.model_spec import METRICS, ModelSpec
+from mlplat_assets.search_spec import Choice, IntRange, Uniform
 
 
 def check_search(model: Declared[ModelSpec]) -> None:

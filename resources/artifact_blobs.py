@@ -6,20 +6,37 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from resources.digests import digest_of_file
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_YOUNG = timedelta(hours=1)
 
 
 class ArtifactMissing(LookupError):
     """No artefact with this digest is stored."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoredBlob:
+    """Stored bytes: their digest, how many, and when they were last put (UTC)."""
+
+    digest: str
+    size: int
+    put_at: datetime
+
+
 class Blobs(Protocol):
-    """Bytes by digest. `fetch` does not verify: `ArtifactStore` does."""
+    """Bytes by digest. `fetch` does not verify: `ArtifactStore` does.
+
+    Who puts bytes that are there already must find them young afterwards: a retention that goes by
+    age would else take them from under a run that is about to name them.
+    """
 
     def exists(self, digest: str) -> bool:
         """Whether bytes of this digest are stored."""
@@ -31,6 +48,18 @@ class Blobs(Protocol):
 
     def fetch(self, digest: str, target: Path) -> None:
         """Make the stored bytes a new file, or raise ArtifactMissing."""
+        ...
+
+    def head(self, digest: str, length: int) -> bytes:
+        """The first bytes of those that are stored, or raise ArtifactMissing."""
+        ...
+
+    def stored(self) -> Iterator[StoredBlob]:
+        """Everything that is stored, in no order."""
+        ...
+
+    def delete(self, digest: str) -> None:
+        """Remove the bytes, if they are there."""
         ...
 
 
@@ -52,6 +81,7 @@ class FolderBlobs:
         """Store a file's bytes; bytes that rotted on disk are replaced."""
         path = self._path(digest)
         if path.is_file() and digest_of_file(path) == digest:
+            os.utime(path)
             return
         with temporary_path(path.parent) as temporary:
             with source.open("rb") as reader, temporary.open("xb") as writer:
@@ -70,6 +100,27 @@ class FolderBlobs:
             target.hardlink_to(path)
         except OSError:
             shutil.copyfile(path, target)
+
+    def head(self, digest: str, length: int) -> bytes:
+        """The file's first bytes."""
+        path = self._path(digest)
+        if not path.is_file():
+            raise ArtifactMissing(f"{digest} is not in {self._root}; was it written elsewhere?")
+        with path.open("rb") as stream:
+            return stream.read(length)
+
+    def stored(self) -> Iterator[StoredBlob]:
+        """Each file that a digest names; temporary ones of writers are not among them."""
+        for path in (self._root / "blobs").glob("??/*"):
+            digest = f"sha256:{path.name}"
+            if _DIGEST.fullmatch(digest):
+                found = path.stat()
+                put_at = datetime.fromtimestamp(found.st_mtime, UTC)
+                yield StoredBlob(digest=digest, size=found.st_size, put_at=put_at)
+
+    def delete(self, digest: str) -> None:
+        """Remove the file."""
+        self._path(digest).unlink(missing_ok=True)
 
 
 class BucketBlobs:
@@ -90,26 +141,59 @@ class BucketBlobs:
 
     def exists(self, digest: str) -> bool:
         """Whether an object of this digest is stored."""
+        return self._found(digest) is not None
+
+    def _found(self, digest: str) -> dict[str, Any] | None:
         from botocore.exceptions import ClientError
 
         try:
-            self._client.head_object(Bucket=self._bucket, Key=self._key(digest))
+            return self._client.head_object(Bucket=self._bucket, Key=self._key(digest))
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                return False
+                return None
             raise
-        return True
 
     def put(self, source: Path, digest: str) -> None:
-        """Upload a file unless its object exists; S3 shows an object only when it is whole."""
-        if not self.exists(digest):
-            self._client.upload_file(str(source), self._bucket, self._key(digest))
+        """Upload a file unless its object is there; S3 shows an object only when it is whole.
+
+        One that is older than an hour, by the server's clock, is uploaded again, to be young.
+        """
+        found = self._found(digest)
+        if found is not None:
+            now = parsedate_to_datetime(found["ResponseMetadata"]["HTTPHeaders"]["date"])
+            if now - found["LastModified"] < _YOUNG:
+                return
+        self._client.upload_file(str(source), self._bucket, self._key(digest))
 
     def fetch(self, digest: str, target: Path) -> None:
         """Download the object."""
         if not self.exists(digest):
             raise ArtifactMissing(f"{digest} is not in s3://{self._bucket}/{self._prefix}")
         self._client.download_file(self._bucket, self._key(digest), str(target))
+
+    def head(self, digest: str, length: int) -> bytes:
+        """The object's first bytes, by a request of this range."""
+        if not self.exists(digest):
+            raise ArtifactMissing(f"{digest} is not in s3://{self._bucket}/{self._prefix}")
+        span = {"Range": f"bytes=0-{length - 1}"}
+        found = self._client.get_object(Bucket=self._bucket, Key=self._key(digest), **span)
+        with found["Body"] as body:
+            return body.read()
+
+    def stored(self) -> Iterator[StoredBlob]:
+        """Each object that a digest names, a thousand a request."""
+        pages = self._client.get_paginator("list_objects_v2")
+        folder = str(PurePosixPath(self._prefix) / "blobs") + "/"
+        for page in pages.paginate(Bucket=self._bucket, Prefix=folder):
+            for found in page.get("Contents", ()):
+                digest = f"sha256:{found['Key'].removeprefix(folder)}"
+                if _DIGEST.fullmatch(digest):
+                    put_at = found["LastModified"].astimezone(UTC)
+                    yield StoredBlob(digest=digest, size=found["Size"], put_at=put_at)
+
+    def delete(self, digest: str) -> None:
+        """Remove the object."""
+        self._client.delete_object(Bucket=self._bucket, Key=self._key(digest))
 
 
 def hex_of(digest: str) -> str:

@@ -5,6 +5,7 @@ A folder artefact is stored as its files and a manifest, the canonical JSON of
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from resources.artifact_blobs import (
@@ -12,6 +13,7 @@ from resources.artifact_blobs import (
     Blobs,
     BucketBlobs,
     FolderBlobs,
+    StoredBlob,
     hex_of,
     temporary_path,
 )
@@ -96,6 +98,18 @@ class ArtifactStore:
                     path.rename(replaced)
                 temporary.rename(path)
         return path
+
+    def stored(self) -> Iterator[StoredBlob]:
+        """Every piece that is stored: files, bytes, and the manifests of folders."""
+        return self._blobs.stored()
+
+    def is_document(self, digest: str) -> bool:
+        """Whether the stored bytes begin as JSON does, and so may name other digests."""
+        return self._blobs.head(digest, 1) in (b"{", b"[")
+
+    def delete(self, digest: str) -> None:
+        """Remove one piece for good, whoever may need it: ask `mlplat_assets.retention` first."""
+        self._blobs.delete(digest)
 
     def _fetch_verified(self, digest: str, path: Path) -> None:
         with temporary_path(path.parent) as temporary:

@@ -57,7 +57,7 @@ FORBIDDEN = [
 
 
 # What a declaration may import.
-DECLARING = {"mlplat_assets.spec", "mlplat_assets.model_spec"}
+DECLARING = {"mlplat_assets.spec", "mlplat_assets.model_spec", "mlplat_assets.search_spec"}
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,8 @@ def test_heavy_libraries_wait_until_they_are_needed() -> None:
 
 def declared(extra: bool = False) -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = [*project["dependencies"], *(project["optional-dependencies"]["dev"] if extra else [])]
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *extras["ray"], *(extras["dev"] if extra else [])]
     return {normal(re.split(r"[\[<>=!~; ]", line)[0]) for line in lines}
 
 

@@ -54,7 +54,7 @@ def test_a_class_that_does_not_occur_is_in_no_mean() -> None:
 
 def test_calibration_noise_is_the_error_of_perfectly_calibrated_rows() -> None:
     generator = np.random.default_rng(2)
-    errors = []
+    errors, truth, probability = [], np.empty(0), np.empty(0)
     for _ in range(200):
         probability = generator.random(2000)
         truth = (generator.random(2000) < probability).astype(float)

@@ -1,17 +1,17 @@
 """Pages of `mlplat models`: a model, a version, the log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mlplat_assets.catalogue import catalogue
+from mlplat_assets.commands.origin import origin
 from mlplat_assets.commands.output import (
     Cell,
     add,
     cell_text,
-    commit,
     duration,
     facts,
     heading,
@@ -31,7 +31,7 @@ from mlplat_assets.commands.registered import (
 from mlplat_assets.commands.stores import NotThereYet, opened_registry
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.model_spec import METRICS, Gate, ModelSpec
-from resources.registry.records import PROMOTIONS, Action, AuditEntry, Stage, Version
+from resources.registry.records import Action, AuditEntry, Stage, Version
 from resources.settings import REPOSITORY, Settings
 
 _SHOWN = 20
@@ -89,7 +89,7 @@ def show_version(settings: Settings, console: Console, name: str, number: int) -
         entries = registry.audit(name, version=number)
         verdicts = registry.approvals(name, number)
     console.print(Text(f"{name} version {number}", style="bold"))
-    console.print(facts(_origin(version, entries)))
+    console.print(facts(origin(version, entries)))
     if partitions := version.lineage.get("partitions"):
         made = table("LAKE TABLE", "FIRST DAY", "LAST DAY", "DAYS", "DATA VERSION", right=("DAYS",))
         for part in partitions:
@@ -177,36 +177,6 @@ def _gate_text(gate: Gate, spec: ModelSpec) -> str:
         slack = f" by more than {gate.margin:g}" if gate.margin else ""
         parts.append(f"not behind the champion{slack}")
     return f"{gate.metric} {', '.join(parts)}"
-
-
-def _origin(version: Version, entries: Sequence[AuditEntry]) -> dict[str, Cell]:
-    lineage = version.lineage
-    approvers = [e.approver for e in entries if e.action in PROMOTIONS]
-    seconds = lineage.get("duration_seconds")
-    return {
-        "stage": stage_text(version.stage),
-        "registered": f"{moment(version.created_at)} UTC",
-        "author": version.author,
-        "approver": approvers[-1] if approvers else None,
-        "run": version.run_id,
-        "artefact": version.artifact_digest,
-        "evidence": version.evidence_digest,
-        "training set": lineage.get("training_set_digest"),
-        "lake snapshot": lineage.get("lake_snapshot"),
-        "definitions": lineage.get("definitions_digest"),
-        "code commit": commit(lineage),
-        "environment": lineage.get("environment_digest"),
-        "python": lineage.get("python"),
-        "hardware": lineage.get("hardware") and _plain(lineage["hardware"]),
-        "seed": lineage.get("seed"),
-        "trained in": seconds and f"{seconds:.0f} s",
-    }
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {inner}" for name, inner in value.items())
-    return str(value)
 
 
 def _gate_table(version: Version) -> Table:

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -118,6 +119,19 @@ def commit(lineage: Mapping[str, object]) -> str | None:
     """The code commit of a lineage, marked when the working tree had changes beside it."""
     found = lineage.get("code_commit")
     return found and f"{found}{' + uncommitted changes' if lineage.get('code_dirty') else ''}"  # type: ignore[return-value]
+
+
+def cost_text(spent: Mapping[str, Any] | None) -> str | None:
+    """What was used and what it costs; None where nothing was measured."""
+    if not spent:
+        return None
+    told = [f"{spent['wall_seconds']:,.0f} s", f"{spent['cpu_seconds']:,.0f} CPU s"]
+    if spent["gpu_seconds"]:
+        told.append(f"{spent['gpu_seconds']:,.0f} GPU s")
+    told.append(f"{spent['peak_memory_bytes'] / 2**30:.2f} GiB at most")
+    if spent["amount"] is not None:
+        told.append(f"{spent['amount']:.4g} {spent['currency']}")
+    return ", ".join(told)
 
 
 def counted(number: int, noun: str) -> str:

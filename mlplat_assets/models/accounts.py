@@ -6,10 +6,10 @@ process that is killed leaves no row; the attempt that takes its place does.
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
@@ -146,3 +146,29 @@ def spent_in(lake: Lake, model: str, runs: Mapping[Stage, str | None]) -> dict[s
         [list(runs), list(runs.values()), model],
     ).to_pylist()[0]
     return found if found["wall_seconds"] is not None else None
+
+
+def totals(
+    lake: Lake, by: Sequence[str], *, team: str | None = None, since: date | None = None
+) -> list[dict[str, Any]]:
+    """What all steps took together, by `team` or by `team` and `model`, and by currency.
+
+    `trained` counts the candidates made, `refused` the evaluations that a gate failed, `failed` the
+    steps that ended in an error. `since` is the first UTC day.
+    """
+    if not lake.has(STEPS):
+        return []
+    named = ", ".join(by)
+    return lake.read(
+        f"""select {named}, currency,
+                   count(*) filter (stage = 'candidates' and outcome = 'made') as trained,
+                   count(*) filter (outcome = 'refused') as refused,
+                   count(*) filter (outcome = 'failed') as failed,
+                   sum(wall_seconds) as wall_seconds, sum(cpu_seconds) as cpu_seconds,
+                   sum(gpu_seconds) as gpu_seconds, max(peak_memory_bytes) as peak_memory_bytes,
+                   sum(amount) as amount
+            from {STEPS}
+            where (?::varchar is null or team = ?) and (?::date is null or ended_at >= ?::date)
+            group by all order by all""",
+        [team, team, since, since],
+    ).to_pylist()

@@ -13,7 +13,7 @@ from resources.registry.records import Version
 
 _INPUTS = ("features", "label", "context", "entity_features")
 _PLACE = ("python", "hardware", "image")
-_CODE = ("code_commit", "code_dirty", "code_changes")
+_CODE = ("code_commit", "code_dirty", "code_changes", "trainer_digest")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,11 +187,8 @@ def definitions_changed(before: Mapping[str, str], after: Mapping[str, str]) -> 
     """The files that differ, with how many lines each lost (`before`) and gained (`after`)."""
     for change in changes(before, after):
         then, now = ((text or "").splitlines() for text in (change.before, change.after))
-        told = [
-            line[0]
-            for line in difflib.unified_diff(then, now, n=0)
-            if line[:3] not in ("---", "+++")
-        ]
+        # Without its two lines of heading.
+        told = [line[0] for line in list(difflib.unified_diff(then, now, n=0))[2:]]
         yield Change(
             what=change.what,
             before=None if change.before is None else f"-{told.count('-')} lines",

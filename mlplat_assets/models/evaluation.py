@@ -114,7 +114,7 @@ def examined(
         numeric=inputs.numeric,
         categorical=inputs.categorical,
         seed=spec.seed,
-        threads=2,
+        threads=1,
     )
     label = parts.holdout[LABEL]
     classes = classes_of(candidate.classes, label, spec.task)

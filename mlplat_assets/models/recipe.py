@@ -23,7 +23,10 @@ from resources.digests import canonical_json, digest_of_bytes
 
 # Fields of a spec that shape neither rows nor weights: what a version must prove, who may approve
 # it, how it is served and watched.
-BESIDE = {"gates", "approvers", "drift", "retrain", "serving", "owner"}
+BESIDE = {
+    "gates", "slices", "fairness", "budget", "approvers", "approval", "drift", "retrain", "serving",
+    "owner",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
@@ -114,16 +114,22 @@ def surroundings(
 
     Raises:
         LookupError: The version has no recipe.
+        TrainerUnusable: Its trainer is not installed.
     """
+    from mlplat_assets.models.trainers.contract import trainer_class
+    from mlplat_assets.models.trainers.resuming import source_digest
+
     lineage = _reproducible(version)
     model = declared.models.get(version.model)
-    code = code_version(REPOSITORY, uncommitted_changes(REPOSITORY))
+    code = code_version(REPOSITORY, uncommitted_changes(REPOSITORY)) | {
+        "trainer_digest": source_digest(cast(type, trainer_class(lineage["trainer"])))
+    }
     packages = installed_packages()
     place = environment_version(packages, settings.image)
     recorded = json.loads(artifacts.get_bytes(lineage["environment_digest"]))
     return Surroundings(
         definitions=model and _definitions(lineage, model, declared, artifacts),
-        code=changes({name: lineage[name] for name in code}, code),
+        code=changes({name: lineage.get(name) for name in code}, code),
         environment=[
             *packages_changed(recorded, packages),
             *changes(

@@ -73,8 +73,11 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
                 "resumptions": fitted.resumptions,
                 "search": best,
                 "workers": config.workers if config.ray else 1,
-                "mlflow_run_id": tracking.run_id,
-                "run_ids": {"training_set": manifest["run_id"], "candidate": context.run.run_id},
+                "run_ids": {
+                    "training_set": manifest["run_id"],
+                    "candidate": context.run.run_id,
+                    "mlflow": tracking.run_id,
+                },
                 "author": author(context, settings.actor),
                 "duration_seconds": round(time.monotonic() - started, 1),
             }

@@ -16,6 +16,7 @@ from mlplat_assets.monitoring.features_read import (
     computed_values,
     views_read,
 )
+from mlplat_assets.monitoring.touched import prediction_tables
 from resources.lake import Lake
 from resources.registry.reader import RegistryReader
 from resources.registry.records import Approval, Version
@@ -122,15 +123,11 @@ def explain(
 
 def _prediction(connection: duckdb.DuckDBPyConnection, prediction_id: str) -> dict[str, Any] | None:
     """The lake's row of a prediction, whichever model made it."""
-    # Named by this column, because other tables may lie in the schema too.
-    tables = connection.execute(
-        "select table_name from duckdb_columns() where database_name = 'lake' "
-        "and schema_name = 'predictions' and column_name = 'feature_partitions' order by 1"
-    ).fetchall()
+    tables = prediction_tables(connection)
     if not tables:
         return None
     rows = " union all by name ".join(
-        f'select * from predictions."{name}" where prediction_id = $1' for (name,) in tables
+        f"select * from {name} where prediction_id = $1" for name in tables
     )
     found = connection.execute(rows, [prediction_id]).to_arrow_table().to_pylist()
     return found[0] if found else None

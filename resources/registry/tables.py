@@ -57,6 +57,9 @@ class CanonicalJson(sa.TypeDecorator[Any]):
 
 metadata = sa.MetaData()
 
+# Literals, here and below: a partial index serves only a query that repeats its words.
+IN_PRODUCTION = sa.text("stage = 'production'")
+
 versions = sa.Table(
     "versions",
     metadata,
@@ -81,8 +84,8 @@ versions = sa.Table(
         "versions_one_production",
         "model",
         unique=True,
-        sqlite_where=sa.text("stage = 'production'"),
-        postgresql_where=sa.text("stage = 'production'"),
+        sqlite_where=IN_PRODUCTION,
+        postgresql_where=IN_PRODUCTION,
     ),
 )
 
@@ -97,7 +100,7 @@ evaluations = sa.Table(
 )
 
 # The entries that made a champion. A champion leaves only as another one comes, so they are the
-# whole history. A literal: a partial index serves only a query that repeats its words.
+# whole history.
 CROWNED = sa.text("to_stage = 'production'")
 
 audit_log = sa.Table(

@@ -10,21 +10,24 @@ import sqlalchemy as sa
 from resources.digests import digest
 from resources.registry.errors import UnknownVersion
 from resources.registry.records import ApprovalTerms, Stage, Version
-from resources.registry.tables import evaluations
+from resources.registry.tables import IN_PRODUCTION, evaluations
 from resources.registry.tables import versions as table
 
 _LISTED = 10
 
 
-def select(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Version]:
+def select(
+    connection: sa.Connection, *conditions: sa.ColumnElement[bool] | sa.TextClause
+) -> list[Version]:
     """The versions that meet the conditions, by model and number."""
-    rows = connection.execute(_select().where(*conditions)).mappings()
-    return [_version(dict(row)) for row in rows]
+    query = _select().where(*conditions).order_by(*table.primary_key)
+    return [_version(dict(row)) for row in connection.execute(query).mappings()]
 
 
 def stream(connection: sa.Connection) -> Generator[Version]:
     """All versions of all models, some at a time. The caller closes it."""
-    with connection.execute(_select(), execution_options={"yield_per": 500}) as rows:
+    query = _select().order_by(*table.primary_key)
+    with connection.execute(query, execution_options={"yield_per": 500}) as rows:
         for row in rows.mappings():
             yield _version(dict(row))
 
@@ -59,8 +62,10 @@ def find(connection: sa.Connection, model: str, number: int) -> Version:
 
 def champion(connection: sa.Connection, model: str) -> Version | None:
     """The model's production version."""
-    found = select(connection, table.c.model == model, table.c.stage == Stage.PRODUCTION)
-    return found[0] if found else None
+    # In no order: for the sake of one PostgreSQL would go through all the versions by their key.
+    query = _select().where(table.c.model == model, IN_PRODUCTION)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _version(dict(row))
 
 
 def of_artifact(connection: sa.Connection, model: str, artifact_digest: str) -> Version | None:
@@ -117,8 +122,7 @@ def _select() -> sa.Select[Any]:
         evaluations.c.number == table.c.number,
         evaluations.c.evidence_digest == table.c.evidence_digest,
     )
-    joined = sa.select(table, evaluations.c.evidence).join(evaluations, latest, isouter=True)
-    return joined.order_by(table.c.model, table.c.number)
+    return sa.select(table, evaluations.c.evidence).join(evaluations, latest, isouter=True)
 
 
 def _row(version: Version) -> dict[str, Any]:

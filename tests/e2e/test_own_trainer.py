@@ -12,6 +12,7 @@ from mlplat_assets.catalogue import read_catalogue
 from mlplat_assets.demo.plan import Days
 from mlplat_assets.demo.replay import requests
 from mlplat_assets.discovery import Catalogue
+from mlplat_assets.models.cluster_training import TrainingRequest
 from mlplat_assets.models.training import read_manifest, read_split, train
 from tests.bentos.servers import call, serving
 from tests.declarations import copied_declarations
@@ -90,7 +91,7 @@ def test_a_killed_training_of_a_teams_module_goes_on_and_is_served(mine: World) 
     parts = read_split(model, manifest, mine.artifacts)
     own_trainers.dies_at(3)
     with pytest.raises(own_trainers.Died):
-        train(model, inputs, parts, manifest, mine.settings, "killed-run")
+        train(model, inputs, parts, manifest, mine.settings, "killed-run", TrainingRequest())
     own_trainers.dies_at(None)
     mine.materialise(mine.chain(OWN, TRAINED[1:]))
     made = mine.metadata("candidates", OWN)

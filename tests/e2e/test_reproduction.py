@@ -1,20 +1,18 @@
 """A version made again from its lineage: identical, or what differs is named."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from mlplat_assets.cli import app
 from mlplat_assets.models.reproduction import rebuild, retrain, surroundings
 from resources.digests import canonical_json
 from resources.registry.records import Version
-from tests.small_world import ARRIVAL, DEPARTURE, World, copy_world, in_environment, settings_of
+from tests.small_world import ARRIVAL, DEPARTURE, World, in_environment
 
 pytestmark = pytest.mark.xdist_group("world")
 
@@ -23,25 +21,13 @@ COLUMN = "late_share_28d"
 Run = Callable[..., Result]
 
 
-@pytest.fixture(scope="module")
-def copy(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A copy of the small world in which one day of a view was altered since."""
-    home = tmp_path_factory.mktemp("copy")
-    with in_environment(settings_of(home)):
-        copied = copy_world(world, home)
-        with copied.lake.write() as connection:
-            connection.execute(
-                f"update {ROUTES} set {COLUMN} = {COLUMN} + 1 where partition_day = ?", [BAD_DAY]
-            )
-        yield copied
-
-
-@pytest.fixture
-def run(copy: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Runs `mlplat ARGUMENTS` on the copy."""
-    monkeypatch.setenv("COLUMNS", "160")
-    with in_environment(copy.settings):
-        yield lambda *arguments: CliRunner().invoke(app, list(arguments))
+@pytest.fixture(scope="module", autouse=True)
+def altered_since(copy: World) -> None:
+    """One day of a view holds other values than when the versions were made."""
+    with copy.lake.write() as connection:
+        connection.execute(
+            f"update {ROUTES} set {COLUMN} = {COLUMN} + 1 where partition_day = ?", [BAD_DAY]
+        )
 
 
 def told(result: Result, status: int) -> str:
@@ -159,7 +145,3 @@ def test_two_versions_are_told_apart_on_the_command_line(run: Run) -> None:
     assert shown.count("nothing") == 6
     document = json.loads(run("models", "diff", ARRIVAL, "1", "1", "--json").output)
     assert document["tables"] == document["parameters"] == []
-
-
-def test_the_home_of_the_copy_is_its_own(copy: World, world: World) -> None:
-    assert copy.home != world.home and Path(copy.lake.data).is_relative_to(copy.home)

@@ -10,8 +10,8 @@ import pytest
 
 from mlplat_assets.discovery import Catalogue
 from mlplat_assets.keys import Stage, key
-from mlplat_assets.model_spec import Search, Uniform
 from mlplat_assets.models.handoff import latest
+from mlplat_assets.search_spec import Search, Uniform
 from tests.small_world import ARRIVAL, World
 
 SPACE = {"learning_rate": Uniform(low=1e-3, high=1e-2, log=True)}

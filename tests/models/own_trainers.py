@@ -50,8 +50,8 @@ class OwnModule(lightning.LightningModule):
     def loss(self, batch: Batch) -> Tensor:
         """The task's loss, and a tenth of the auxiliary's where it is known."""
         raw = self.raw(batch.numeric, batch.categorical)
-        known = ~torch.isnan(batch.auxiliary)
-        beside = (raw[:, self.own :] - batch.auxiliary.nan_to_num() / 100)[known].square().sum()
+        missed = raw[:, self.own :] - batch.auxiliary / 100
+        beside = torch.where(torch.isnan(missed), 0.0, missed).square().sum()
         if self.task == "multiclass":
             own = nn.functional.cross_entropy(raw[:, : self.own], batch.target)
         elif self.task == "binary":

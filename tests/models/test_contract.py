@@ -44,6 +44,17 @@ def test_a_module_of_a_team_is_trained_and_served_as_onnx(tmp_path: Path) -> Non
     assert np.abs(here - there).max() < 1e-6
 
 
+def test_a_compiled_module_learns_the_same_and_exports(tmp_path: Path) -> None:
+    plain, fitted = (
+        trained(tmp_path / name, epochs=1, compile=name == "on") for name in ("off", "on")
+    )
+    write_artefact(tmp_path / "artefact", fitted, {})
+    assert fitted.hyperparameters["compile"] is True
+    assert fitted.history[0]["validation_loss"] == pytest.approx(
+        plain.history[0]["validation_loss"], abs=0.02
+    )
+
+
 def test_an_auxiliary_outcome_is_learnt_beside_and_is_no_input(tmp_path: Path) -> None:
     fitted = trained(tmp_path, epochs=8, rate=0.1)
     assert "minutes" not in [*fitted.preprocessing["numeric"], *fitted.preprocessing["categorical"]]

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlplat_assets.models.data_versions import DayVersion, TableVersion, keep
 from mlplat_assets.models.difference import Change, Difference, TableChange, difference
 from resources.artifacts import ArtifactStore, artifact_store
 from resources.digests import canonical_json, digest
-from resources.registry.records import Stage, Version
+from resources.registry.records import ApprovalTerms, Stage, Version
 
 SECTIONS = ("tables", "data", "features", "code", "parameters", "environment", "metrics")
 WEATHER = "features.flights__weather"
@@ -82,6 +82,7 @@ def version(
             **lineage,
         },
         approvers=(),
+        approval=ApprovalTerms(required=1, valid=timedelta(days=14)),
         author="ana",
         run_id="run",
         tags={},
@@ -185,6 +186,7 @@ def test_a_version_without_recorded_days_still_tells_that_its_data_differ(
 DAYS = st.dictionaries(st.integers(0, 20), st.sampled_from("abc"))
 
 
+@settings(max_examples=50, deadline=None)  # each stores ten documents
 @given(before=DAYS, after=DAYS)
 def test_every_day_is_in_the_one_place_where_it_belongs(
     tmp_path_factory: pytest.TempPathFactory, before: dict[int, str], after: dict[int, str]

@@ -139,7 +139,9 @@ def test_balanced_classes_move_the_training_and_not_the_probabilities(tmp_path: 
         found = served(fitted, "binary")[1]
         assert found.mean() == pytest.approx(truth.mean(), abs=0.02)
         assert score("binary", truth, found)["auc"] > 0.8
-    weights = [m.module.network.output.weight for m in (plain, balanced, heavy)]  # pyright: ignore
+    weights = [
+        fitted.module.state_dict()["network.output.weight"] for fitted in (plain, balanced, heavy)
+    ]
     assert not torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[1], weights[2])
 
@@ -179,6 +181,8 @@ def test_training_starts_from_the_shares_of_the_classes(weight: float | str) -> 
     [
         (problem([0, 1]), "even", "class_weight is 'even' for 2 classes"),
         (problem([0, 1]), 0, "class_weight is 0 for 2 classes"),
+        (problem([0, 1]), float("nan"), "class_weight is nan for 2 classes"),
+        (problem([0, 1]), True, "class_weight is True for 2 classes"),
         (problem([0, 1, 2], "multiclass", 3), 2.0, "class_weight is 2.0 for 3 classes"),
         (problem([1, 1]), "balanced", "a class has no training row"),
         (problem([1.5, 2.5], "regression"), "balanced", "a regression has no classes"),
@@ -199,7 +203,9 @@ def test_an_auxiliary_outcome_teaches_what_few_labels_cannot(tmp_path: Path) -> 
                 train=rows(300, seed, noise=0.3),
                 auxiliary=auxiliary,
                 auxiliary_weight=weight,
-                **{"epochs": 12, "patience": 12, "batch_size": 64},
+                epochs=12,
+                patience=12,
+                batch_size=64,
             ),
             "binary",
         )[1]

@@ -96,7 +96,7 @@ def test_the_tabular_trainer_goes_on_with_its_schedule_and_dropout(
 
 
 def test_a_process_that_is_killed_ends_like_one_that_is_not() -> None:
-    assert kill_training.compare(times=1, rows=10_000, epochs=5, seed=1)
+    assert kill_training.compare(times=1, rows=10_000, epochs=8, seed=1)
 
 
 def test_early_stopping_counts_on(tmp_path: Path) -> None:

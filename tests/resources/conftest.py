@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from psycopg import sql
 from sqlalchemy.exc import OperationalError
 
+from resources.lake import Lake
 from resources.online_store import OnlineStore, OnlineStoreUnavailable, online_store
 from resources.registry.registry import Registry, registry
 from tests.services import postgres_server, redis_url, unavailable
@@ -98,3 +101,27 @@ def online(online_url: str) -> Iterator[OnlineStore]:
     store = online_store(online_url)
     yield store
     store.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
+    """An empty lake on each catalog, a database of its own on a real PostgreSQL."""
+    if request.param == "sqlite":
+        yield Lake(
+            f"sqlite:{tmp_path / 'catalog.sqlite'}", str(tmp_path / "data"), tmp_path / "lock"
+        )
+        return
+    server = postgres_server()
+    name = f"lake_{abs(hash(str(tmp_path)))}"
+    plain = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    try:
+        with psycopg.connect(plain, autocommit=True) as connection:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    except psycopg.OperationalError as error:
+        unavailable(f"PostgreSQL is not reachable: {error}")
+    libpq = f"dbname={name} host={server.host} port={server.port or 5432} user={server.username}"
+    opened = Lake(f"postgres:{libpq}", str(tmp_path / "data"), tmp_path / "lock")
+    yield opened
+    opened.close()
+    with psycopg.connect(plain, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

@@ -1,5 +1,7 @@
 """Evidence and candidates for the registry's tests."""
 
+from typing import Any
+
 from resources.digests import digest
 from resources.registry.records import Json, Version
 from resources.registry.registry import Registry
@@ -45,9 +47,13 @@ def register(
     return store.register(MODEL, artifact_digest=artifact(name), evidence=evidence, **terms)
 
 
-def promote(store: Registry, number: int, **changes: str) -> Version:
+def promote(store: Registry, number: int, **changes: Any) -> Version:
     """Promote with bob's approval."""
-    terms = {"actor": "dan", "approver": "bob", "reason": "better on June"} | changes
+    terms: dict[str, Any] = {
+        "actor": "dan",
+        "approver": "bob",
+        "reason": "better on June",
+    } | changes
     return store.promote(MODEL, number, **terms)
 
 

@@ -11,6 +11,7 @@ import resource
 import tempfile
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -306,3 +307,39 @@ def test_a_changed_or_added_file_of_a_cached_copy_is_replaced(bucket: str, tmp_p
     found = store.get_folder(store.put_folder(source))
     assert [path.name for path in found.iterdir()] == ["card.json"]
     assert (found / "card.json").read_text() == "{}"
+
+
+def test_everything_stored_is_listed_with_its_size_and_time(
+    store: ArtifactStore, folder: Path
+) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    names = [store.put_folder(folder), store.put_bytes(b"[1]"), store.put_bytes(b"PAR1")]
+    found = {one.digest: one for one in store.stored()}
+    files = {f"sha256:{content}" for content in store.files(names[0]).values()}
+    assert set(found) == {*names, *files}
+    for one in found.values():
+        assert one.size == len(store.get_bytes(one.digest))
+        assert before <= one.put_at <= datetime.now(UTC) + timedelta(seconds=2)
+    assert [store.is_document(name) for name in names] == [True, True, False]
+
+
+def test_what_is_deleted_is_gone_and_deleting_it_again_is_nothing(store: ArtifactStore) -> None:
+    kept, gone = store.put_bytes(b"kept"), store.put_bytes(b"gone")
+    for _ in range(2):
+        store.delete(gone)
+    assert [one.digest for one in store.stored()] == [kept]
+    assert not store.exists(gone)
+    with pytest.raises(ArtifactMissing):
+        store.is_document(gone)
+
+
+def test_what_is_put_again_is_young_again(tmp_path: Path) -> None:
+    store = artifact_store(str(tmp_path / "store"))
+    digest = store.put_bytes(b"old")
+    (file,) = (tmp_path / "store" / "blobs").glob("??/*")
+    os.utime(file, (0, 0))
+    (found,) = store.stored()
+    assert found.put_at == datetime(1970, 1, 1, tzinfo=UTC)
+    assert store.put_bytes(b"old") == digest
+    (found,) = store.stored()
+    assert datetime.now(UTC) - found.put_at < timedelta(seconds=10)

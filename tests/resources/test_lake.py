@@ -1,44 +1,16 @@
 """The lake, on a SQLite catalog and on a real PostgreSQL one."""
 
 import multiprocessing
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import duckdb
-import psycopg
 import pyarrow as pa
 import pytest
-from psycopg import sql
 
 from resources.lake import VERSIONS, Lake
-from tests.services import postgres_server, unavailable
 
 FIRST, SECOND = date(2013, 1, 1), date(2013, 1, 2)
 TABLE = "features.flights__weather"
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
-    if request.param == "sqlite":
-        yield Lake(
-            f"sqlite:{tmp_path / 'catalog.sqlite'}", str(tmp_path / "data"), tmp_path / "lock"
-        )
-        return
-    server = postgres_server()
-    name = f"lake_{abs(hash(str(tmp_path)))}"
-    plain = server.set(drivername="postgresql").render_as_string(hide_password=False)
-    try:
-        with psycopg.connect(plain, autocommit=True) as connection:
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    except psycopg.OperationalError as error:
-        unavailable(f"PostgreSQL is not reachable: {error}")
-    libpq = f"dbname={name} host={server.host} port={server.port or 5432} user={server.username}"
-    opened = Lake(f"postgres:{libpq}", str(tmp_path / "data"), tmp_path / "lock")
-    yield opened
-    opened.close()
-    with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def rows(day: date, *temperatures: float) -> pa.Table:

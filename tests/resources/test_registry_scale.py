@@ -1,4 +1,4 @@
-"""With many versions each question reads a few rows: what the databases say of their plans."""
+"""With many versions each question reads a few rows, by the databases' own account."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +20,10 @@ from tests.resources.conftest import Clock
 from tests.resources.registry_cases import MODEL, artifact, crown, evidence_of, promote, register
 
 COUNT = 3_000
+# A page of 20 versions joined with their evidence, and room for what opens a statement.
+FEW = 60
+# Instructions of SQLite's machine to take a row into account and pass over it: at least 5.
+SQLITE_STEPS_OF_A_ROW = 40
 
 
 @pytest.fixture
@@ -64,24 +68,36 @@ def statements(store: Registry) -> Iterator[list[tuple[str, Any]]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-def reads_all(store: Registry, statement: str, parameters: Any) -> str | None:
-    """The plan's line that reads a large table from end to end, or None."""
-    sqlite = store.database.url.get_backend_name() == "sqlite"
+def rows_read(store: Registry, statement: str, parameters: Any) -> float:
+    """About how many rows the database goes through to answer, by its own account."""
     with store.database.reading() as connection:
-        plan = connection.exec_driver_sql(
-            f"explain {'query plan ' if sqlite else ''}{statement}", parameters
-        ).all()
-    lines = [str(row[-1] if sqlite else row[0]) for row in plan]
-    large = ("versions", "audit_log", "evaluations")
-    return next(
-        (
-            line
-            for line in lines
-            if any(table in line for table in large)
-            and (("SCAN" in line and "audit_head" not in line) if sqlite else "Seq Scan" in line)
-        ),
-        None,
-    )
+        if store.database.url.get_backend_name() == "postgresql":
+            explained = f"explain (analyze, format json) {statement}"
+            (plan,) = connection.exec_driver_sql(explained, parameters).scalar_one()
+            return max(map(_rows, _nodes(plan["Plan"])))
+        steps = 0
+
+        def count() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(count, 10)
+        connection.exec_driver_sql(statement, parameters).all()
+        driver.set_progress_handler(None, 0)
+    return steps * 10 / SQLITE_STEPS_OF_A_ROW
+
+
+def _rows(node: dict[str, Any]) -> float:
+    passed_over = node.get("Rows Removed by Filter", 0)
+    return (node["Actual Rows"] + passed_over) * node["Actual Loops"]
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for inner in node.get("Plans", ()):
+        yield from _nodes(inner)
 
 
 QUESTIONS: list[Callable[[Registry, datetime], object]] = [
@@ -110,12 +126,12 @@ QUESTIONS: list[Callable[[Registry, datetime], object]] = [
 ]
 
 
-def test_no_question_reads_a_table_from_end_to_end(full: Registry, clock: Clock) -> None:
+def test_no_question_reads_more_than_a_few_rows(full: Registry, clock: Clock) -> None:
     for ask in QUESTIONS:
         with statements(full) as asked:
             ask(full, clock.now)
         assert asked
-        assert [line for query in asked if (line := reads_all(full, *query))] == []
+        assert {query[0]: n for query in asked if (n := rows_read(full, *query)) > FEW} == {}
 
 
 def test_versions_are_listed_by_the_page_and_an_unknown_one_in_one_line(full: Registry) -> None:
@@ -134,4 +150,4 @@ def test_a_rollback_reads_the_champions_and_not_the_candidates(full: Registry) -
     (crowned,) = [q for q in asked if "to_stage = 'production'" in q[0]]
     with full.database.reading() as connection:
         assert len(connection.exec_driver_sql(*crowned).all()) == 1
-    assert reads_all(full, *crowned) is None
+    assert rows_read(full, *crowned) <= FEW

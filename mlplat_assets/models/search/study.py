@@ -5,8 +5,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mlplat_assets.discovery import Declared
-from mlplat_assets.model_spec import METRICS, Choice, IntRange, ModelSpec, Search, Uniform
+from mlplat_assets.model_spec import METRICS, ModelSpec
 from mlplat_assets.models.search.trial import Outcome
+from mlplat_assets.search_spec import Choice, IntRange, Search, Uniform
 from resources.digests import digest
 
 if TYPE_CHECKING:

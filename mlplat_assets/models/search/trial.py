@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from mlplat_assets.model_spec import METRICS, Search, Task
+from mlplat_assets.model_spec import METRICS, Task
+from mlplat_assets.search_spec import Search
 
 if TYPE_CHECKING:
     import optuna

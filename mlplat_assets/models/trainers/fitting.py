@@ -4,13 +4,15 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pytorch_lightning as lightning
+import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import Strategy
+from pytorch_lightning.utilities.compile import to_uncompiled
 from safetensors.torch import save
 from torch import nn
 
@@ -135,7 +137,7 @@ def fit(
         hooks = [kept, FiniteLoss(), *callbacks, saved]
         loop = quiet_trainer(settings, hooks, folder, logger, progress, strategy)
         with naming_a_batch_size(settings.batch_size, len(train), accelerator()):
-            optimise(module, loop, batches, parts[1], saved.checkpoint)
+            optimise(module, loop, batches, parts[1], saved.checkpoint, settings.compile)
             keep_best(module, kept)
             found = predict(module, parts[1], 4 * settings.batch_size).numpy()
     truth = parts[1].target.numpy()
@@ -208,10 +210,16 @@ def optimise(
     batches: Batches,
     held: Batch,
     checkpoint: str | None,
+    compiled: bool,
 ) -> None:
     """Trains `module` in place, from a checkpoint on if there is one."""
+    rows = Batches(held, 4 * batches.size, None)
     with without_noise():
-        loop.fit(module, batches, Batches(held, 4 * batches.size, None), ckpt_path=checkpoint)
+        # Lightning unwraps it: the weights stay those of `module`.
+        model = cast(lightning.LightningModule, torch.compile(module)) if compiled else module
+        loop.fit(model, batches, rows, ckpt_path=checkpoint)
+    if compiled:
+        to_uncompiled(module)
 
 
 def keep_best(module: lightning.LightningModule, kept: BestEpoch) -> None:

@@ -154,6 +154,8 @@ def without_noise() -> Iterator[None]:
     with warnings.catch_warnings():
         # Lightning 2.6.6 still builds the LeafSpec that torch 2.13 deprecates.
         warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+        # torch 2.13's compiler for CPUs still imports what torch 2.13 deprecates.
+        warnings.filterwarnings("ignore", ".*torch.jit.script.* is deprecated", DeprecationWarning)
         # Ours is, by Resumable: Lightning restores a loader before it knows the epoch.
         warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
         yield

@@ -1,5 +1,7 @@
 """What the tabular network minimises: its task's loss, classes weighted, and the auxiliary's."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -93,7 +95,8 @@ def class_weights(shares: Tensor, wanted: float | str) -> Tensor:
         if bool((shares == 0).any()):
             raise ValueError("class_weight is 'balanced', but a class has no training row")
         return 1.0 / (len(shares) * shares)
-    if isinstance(wanted, str) or wanted <= 0 or len(shares) != 2:
+    counts = not isinstance(wanted, bool | str) and 0 < wanted < math.inf
+    if isinstance(wanted, str) or not counts or len(shares) != 2:
         raise ValueError(
             f"class_weight is {wanted!r} for {len(shares)} classes; give 'none', 'balanced' or, "
             "for two classes, how many times a positive row counts"

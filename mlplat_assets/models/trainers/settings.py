@@ -23,6 +23,8 @@ class Fitting:
             each other took five times as long.
         gradient_clip: Greatest norm of the gradient; 0 does not clip.
         precision: `auto` is bf16-mixed on a GPU and 32-true on a CPU.
+        compile: Whether torch.compile makes the step faster first. It pays on a GPU and on long
+            trainings: compiling takes seconds, and other kernels give other last bits.
         devices: Devices that train together.
         strategy: Lightning's strategy for them, such as `ddp`.
     """
@@ -33,6 +35,7 @@ class Fitting:
     threads: int = 1
     gradient_clip: float = 1.0
     precision: str = "auto"
+    compile: bool = False
     devices: int = 1
     strategy: str = "auto"
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlplat_assets.model_spec import Gate, IntRange, ModelSpec, Search, Uniform
+from mlplat_assets.model_spec import Gate, ModelSpec
 from mlplat_assets.models.search.driver import Plan
 from mlplat_assets.models.search.study import Study
+from mlplat_assets.search_spec import IntRange, Search, Uniform
 
 SPACE: Mapping[str, Any] = {
     "learning_rate": Uniform(low=1e-4, high=3e-2, log=True),

@@ -11,7 +11,7 @@ import pytest
 
 from mlplat_assets.discovery import DeclarationError, Declared
 from mlplat_assets.keys import key
-from mlplat_assets.model_spec import Choice, IntRange, ModelSpec, Search, Uniform
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.search.asset import SearchRequest, run_search
 from mlplat_assets.models.search.result import newest_search, with_best
 from mlplat_assets.models.search.study import space_digest
@@ -19,6 +19,7 @@ from mlplat_assets.models.splits import Split
 from mlplat_assets.models.tracking import PARENT, tracking_client
 from mlplat_assets.models.training_sets import LABEL
 from mlplat_assets.search_checks import check_search
+from mlplat_assets.search_spec import Choice, IntRange, Search, Uniform
 from resources.digests import digest
 from tests.models.search.problem import SPACE, TRAIN, VALIDATION, searching
 from tests.small_home import settings_at

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from optuna.trial import FrozenTrial
 
-from mlplat_assets.model_spec import Choice, Search, Uniform
 from mlplat_assets.models.search.driver import HOPELESS, Plan, exclusively, search
 from mlplat_assets.models.search.result import found_by
 from mlplat_assets.models.search.study import (
@@ -23,6 +22,7 @@ from mlplat_assets.models.search.study import (
 )
 from mlplat_assets.models.search.trial import Outcome, Work, run
 from mlplat_assets.models.search.workers import Here, Processes, WorkerDied, local_workers
+from mlplat_assets.search_spec import Choice, Search, Uniform
 from tests.models.search.problem import TRAIN, VALIDATION, plan_at, searching, study_of
 from tests.small_home import settings_at
 
