@@ -2,12 +2,19 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from mlplat_assets.catalogue import catalogue
 from mlplat_assets.cli import app
+from mlplat_assets.discovery import DeclarationError
+from mlplat_assets.field_checks import check_approval
+from mlplat_assets.model_spec import Approval
 from resources.registry.records import Stage
 from tests.small_home import APPROVER, AUTHOR, MODEL, crown, open_registry, register, settings_at
 
@@ -135,3 +142,25 @@ def test_a_long_list_of_versions_shows_the_newest(run: Run, home: Path) -> None:
         run("audit", "log", MODEL, "--newest", "5")
     )
     assert open_registry(home).version(MODEL, 22).stage is Stage.STAGING
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"approvers": ()}, "approvers: is empty. Name at least one person"),
+        ({"approval": Approval(required=3)}, "approval.required: is 3, of 2 approvers. Ask for"),
+        ({"approval": Approval(required=0)}, "approval.required: is 0, of 2 approvers. Ask for"),
+        (
+            {"approvers": ("a", " A "), "approval": Approval(required=2)},
+            "approval.required: is 2, of 1 approvers",
+        ),
+        ({"approval": Approval(valid=timedelta(0))}, "approval.valid: is 0:00:00. Give a span"),
+    ],
+)
+def test_approvers_who_could_never_approve_are_refused_where_they_are_declared(
+    changes: dict[str, Any], told: str
+) -> None:
+    model = catalogue().models[MODEL]
+    with pytest.raises(DeclarationError) as refused:
+        check_approval(replace(model, spec=replace(model.spec, **changes)))
+    assert str(refused.value).startswith(f"{model.file}: {told}")

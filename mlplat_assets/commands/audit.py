@@ -17,7 +17,8 @@ def show_log(settings: Settings, console: Console, name: str | None, newest: int
     console.print(log_table(entries, with_model=name is None))
     if any(entry.role is None for entry in entries):
         console.print(
-            "\nNames without a role are what the caller said: no token vouched for them.", style="dim"
+            "\nNames without a role are what the caller said: no token vouched for them.",
+            style="dim",
         )
     if len(entries) == newest:
         console.print(f"\nThe newest {newest:,}; `--newest` shows more.", style="dim")
