@@ -12,12 +12,13 @@ MODEL = "mlplat_assets/models/catalog/flights/arrival_delay.py"
 
 
 def load_with(folder: Path, line: str) -> None:
-    """Reads a copy of the declarations whose model has one line more."""
+    """Reads a copy of the declarations whose model says so."""
     copy = copied_declarations(folder)
-    text = (copy / MODEL).read_text()
-    (copy / MODEL).write_text(
-        text.replace("    entity_features=", f"    {line}\n    entity_features=")
-    )
+    lines = (copy / MODEL).read_text().splitlines()
+    field = line.partition("=")[0]
+    kept = [known for known in lines if not known.startswith(f"    {field}=")]
+    start = kept.index("MODEL = ModelSpec(")
+    (copy / MODEL).write_text("\n".join([*kept[: start + 1], f"    {line}", *kept[start + 1 :]]))
     read_catalogue(copy / "mlplat_assets", copy / "dbt_project")
 
 

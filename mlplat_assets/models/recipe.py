@@ -22,10 +22,10 @@ from mlplat_assets.spec import FeatureView, Field, Label, OnDemandView
 from resources.digests import canonical_json, digest_of_bytes
 
 # Fields of a spec that shape neither rows nor weights: what a version must prove, who may approve
-# it, how it is served and watched.
+# it, how it is packed, served and watched. What a search found is in the lineage's hyperparameters.
 BESIDE = {
     "gates", "slices", "fairness", "budget", "approvers", "approval", "drift", "retrain", "serving",
-    "owner",
+    "owner", "search", "int8",
 }  # fmt: skip
 
 

@@ -154,6 +154,7 @@ def test_an_altered_checkpoint_is_refused(file: str, tmp_path: Path) -> None:
 
 def test_a_checkpoint_holds_no_pickle_and_one_state_only(tmp_path: Path) -> None:
     broken_off(tmp_path, 10)
+    broken_off(tmp_path, 14)
     kinds = {file.suffix for file in tmp_path.rglob("*") if file.is_file()}
     assert kinds == {".safetensors", ".json"}
     assert len(list(tmp_path.rglob("*.safetensors"))) == 1

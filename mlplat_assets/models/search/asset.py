@@ -159,7 +159,8 @@ def table(study: Study) -> str:
     for trial in study.trials():
         values = [trial.params.get(name, "") for name in names]
         cells = [f"{v:.5g}" if isinstance(v, float) else str(v) for v in values]
-        value = "" if trial.value is None else f"{trial.value:.5f}"
+        # Of a trial that was given up, Optuna has what it reported last.
+        value = f"{trial.value:.5f}" if trial.state.name == "COMPLETE" else ""
         row = [str(trial.number), *cells, value, trial.state.name.lower()]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)

@@ -97,8 +97,8 @@ class Study:
         """
         import optuna
 
-        number = len(self.trials())
-        self._study.sampler = optuna.samplers.TPESampler(seed=self._seed + number)
+        begun = sum(trial.state.name != "WAITING" for trial in self.trials())
+        self._study.sampler = optuna.samplers.TPESampler(seed=self._seed + begun)
         return self._study.ask(self._space)
 
     def tell(self, number: int, outcome: Outcome) -> None:

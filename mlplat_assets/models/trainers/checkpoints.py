@@ -75,6 +75,7 @@ class PlainCheckpoints(CheckpointIO):
             content = (folder / document["tensors"]).read_bytes()
             if digest_of_bytes(content) != document["tensors_digest"]:
                 raise CheckpointUnusable(f"{document['tensors']} is not what was written")
+            self._tensors = folder / document["tensors"]  # goes when the next one is whole
             return with_tensors(document["state"], load(content))
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise CheckpointUnusable(

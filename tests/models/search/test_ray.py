@@ -87,5 +87,7 @@ def test_two_workers_train_one_network_as_one_process_does(cluster: None, tmp_pa
         assert two["validation_loss"] == pytest.approx(one["validation_loss"], rel=1e-4)
     assert both.validation == pytest.approx(alone.validation, rel=1e-3)
     half = fit(TRAIN[:300], VALIDATION, folder=tmp_path / "half", **recipe)
-    weight = next(iter(half.module.state_dict()))
-    assert not torch.allclose(half.module.state_dict()[weight], expected[weight], rtol=1e-4)
+    close = [
+        torch.allclose(v, expected[n], 1e-4, 1e-5) for n, v in half.module.state_dict().items()
+    ]
+    assert not all(close)  # which the tolerance would have seen

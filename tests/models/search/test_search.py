@@ -85,6 +85,12 @@ def test_a_search_repeats_itself_and_begins_with_what_is_declared(tmp_path: Path
     assert len({t.params["learning_rate"] for t in first.trials()}) == 4
 
 
+def test_no_two_trials_are_alike_though_nothing_is_declared(tmp_path: Path) -> None:
+    spec = replace(searching(), hyperparameters={})
+    study = searched(plan_at(tmp_path, spec, trials=6), Ends(*[0.5] * 6))
+    assert len({tuple(trial.params.values()) for trial in study.trials()}) == 6
+
+
 def test_a_search_in_two_halves_asks_for_the_same_as_one(tmp_path: Path) -> None:
     whole, halves = folders(tmp_path, 2)
     searched(plan_at(halves, searching(), trials=2))
