@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install manifest demo test check bench-features dev lock clean
+.PHONY: help install manifest demo test check bench-features bench-training bench-registry dev lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -41,6 +41,12 @@ check: install ## Lint, format, types, tests: what must be green before a review
 bench-features: install ## Time the joins and the online store against Feast and bare clients
 	$(BIN)/python -m bench.point_in_time
 	$(BIN)/python -m bench.online_store
+
+bench-training: install ## Rows a second and AUC against bare loops, LightGBM and others; after `make demo`
+	$(BIN)/python -m bench.training
+
+bench-registry: install ## The registry at 100 to 100,000 versions, MLflow's beside it
+	$(BIN)/python -m bench.registry
 
 dev: install ## Dagster's web interface and daemon, and the serving process
 	$(BIN)/mlplat dev

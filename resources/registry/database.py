@@ -25,8 +25,10 @@ _POOL: dict[str, Any] = {"pool_size": 1, "max_overflow": -1, "pool_pre_ping": Tr
 class Database:
     """A SQLite file or a PostgreSQL schema.
 
-    A process keeps a connection open between transactions. It is tried before use, belongs to the
-    process that opened it, and is closed with this object.
+    A process keeps a connection to PostgreSQL open between transactions. It is tried before use,
+    belongs to the process that opened it, and is closed with this object. A SQLite file is opened
+    and closed each time: between transactions it is whole without its log, and one that was moved
+    or restored from a backup is seen.
     """
 
     def __init__(self, url: str) -> None:
@@ -129,7 +131,7 @@ def _sqlite(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
         raise ValueError(f"registry URL {url}: name a file, as in sqlite:////var/lib/registry.db")
     engine = sa.create_engine(
         url,
-        **_POOL,
+        poolclass=sa.NullPool,
         # isolation_level None: the driver opens no transaction of its own, `begin` below does.
         connect_args={"timeout": WAIT_SECONDS, "isolation_level": None},
     )
@@ -138,7 +140,6 @@ def _sqlite(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
     def begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "begin"))
 
-    _keep_to_process(engine)
     # A deferred transaction that reads and then writes can fail at once; an immediate one waits.
     return engine, engine.execution_options(begin="begin immediate")
 

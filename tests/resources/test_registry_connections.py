@@ -1,8 +1,10 @@
-"""A process keeps its connection, and no process uses another's."""
+"""A process keeps its connection to a server, and opens a file each time."""
 
 import gc
 import os
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +13,11 @@ from sqlalchemy import event
 from resources.registry.registry import Registry, registry
 from tests.resources.registry_cases import MODEL, crown
 
+on_postgresql = pytest.mark.parametrize("registry_url", ["postgresql"], indirect=True)
+on_sqlite = pytest.mark.parametrize("registry_url", ["sqlite"], indirect=True)
 
+
+@on_postgresql
 def test_questions_share_a_connection(store: Registry) -> None:
     opened: list[object] = []
     event.listen(store.database._writer, "connect", lambda *_: opened.append(1))
@@ -41,12 +47,23 @@ def test_a_forked_process_opens_its_own_and_leaves_its_parent_s_alone(store: Reg
     store.verify_audit()
 
 
+@on_sqlite
+def test_a_file_that_was_restored_from_a_backup_is_seen(store: Registry) -> None:
+    file = Path(str(store.database.url.database))
+    crown(store, "a")
+    shutil.copy(file, file.with_name("backup"))
+    crown(store, "b")
+    assert [found.name for found in file.parent.glob("*-wal")] == []
+    file.with_name("backup").rename(file)
+    champion = store.champion(MODEL)
+    assert champion is not None and champion.number == 1
+
+
+@on_postgresql
 def test_a_connection_that_the_server_dropped_is_replaced(registry_url: str) -> None:
     store = registry(registry_url)
     store.migrate()
     crown(store, "a")
-    if store.database.url.get_backend_name() != "postgresql":
-        pytest.skip("no server drops a file")
     other = registry(registry_url)
     with other.database.writing() as connection:
         connection.execute(
@@ -61,6 +78,7 @@ def test_a_connection_that_the_server_dropped_is_replaced(registry_url: str) -> 
     assert champion is not None and champion.number == 1
 
 
+@on_postgresql
 def test_connections_are_closed_with_the_registry(registry_url: str) -> None:
     store = registry(registry_url)
     store.migrate()
