@@ -25,10 +25,8 @@ _POOL: dict[str, Any] = {"pool_size": 1, "max_overflow": -1, "pool_pre_ping": Tr
 class Database:
     """A SQLite file or a PostgreSQL schema.
 
-    A process keeps a connection to PostgreSQL open between transactions. It is tried before use,
-    belongs to the process that opened it, and is closed with this object. A SQLite file is opened
-    and closed each time: between transactions it is whole without its log, and one that was moved
-    or restored from a backup is seen.
+    A process keeps a connection open between transactions. It is tried before use, belongs to the
+    process that opened it and to the file that it opened, and is closed with this object.
     """
 
     def __init__(self, url: str) -> None:
@@ -131,7 +129,7 @@ def _sqlite(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
         raise ValueError(f"registry URL {url}: name a file, as in sqlite:////var/lib/registry.db")
     engine = sa.create_engine(
         url,
-        poolclass=sa.NullPool,
+        **_POOL,
         # isolation_level None: the driver opens no transaction of its own, `begin` below does.
         connect_args={"timeout": WAIT_SECONDS, "isolation_level": None},
     )
@@ -140,6 +138,7 @@ def _sqlite(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
     def begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "begin"))
 
+    _keep_to_origin(engine, Path(url.database))
     # A deferred transaction that reads and then writes can fail at once; an immediate one waits.
     return engine, engine.execution_options(begin="begin immediate")
 
@@ -147,22 +146,37 @@ def _sqlite(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
 def _postgresql(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
     # READ COMMITTED for writers: what they read must be newer than the lock they waited for.
     engine = sa.create_engine(url, **_POOL, isolation_level="READ COMMITTED")
-    _keep_to_process(engine)
+    _keep_to_origin(engine)
     return engine.execution_options(isolation_level="REPEATABLE READ"), engine
 
 
-def _keep_to_process(engine: sa.Engine) -> None:
-    """Let no child use a connection that it inherited by a fork: two would talk on one line."""
+def _keep_to_origin(engine: sa.Engine, file: Path | None = None) -> None:
+    """Let nobody use a connection of another process, or to a file that was taken away.
+
+    A child that inherited one by a fork would talk on its parent's line. A SQLite file that was
+    moved away, or another one put in its place, would still be read as it was.
+    """
 
     @event.listens_for(engine, "connect")
     def remember(_: object, record: ConnectionPoolEntry) -> None:
-        record.info["process"] = os.getpid()
+        record.info["process"], record.info["file"] = os.getpid(), _identity(file)
 
     @event.listens_for(engine, "checkout")
     def check(_: object, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
         if record.info["process"] != os.getpid():
+            # Dropped, not closed: closing would end the parent's line as well.
             record.dbapi_connection = proxy.dbapi_connection = None  # type: ignore[misc]
             raise DisconnectionError(f"opened by process {record.info['process']}")
+        if record.info["file"] != _identity(file):
+            raise DisconnectionError(f"{file} is another file now")
+
+
+def _identity(file: Path | None) -> tuple[int, int] | None:
+    """The device and inode of a file; None where there is none."""
+    if file is None or not file.exists():
+        return None
+    found = file.stat()
+    return found.st_dev, found.st_ino
 
 
 def _close(engine: sa.Engine, process: int) -> None:

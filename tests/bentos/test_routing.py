@@ -66,12 +66,19 @@ def test_while_the_registry_is_away_the_last_version_serves_on(
 ) -> None:
     promote(tmp_path, -1.0)
     routing.refresh()
-    (tmp_path / "registry.sqlite").rename(tmp_path / "away")
+    away = tmp_path / "away"
+    away.mkdir()
+    # With its log, in which what was written last may still be.
+    for file in tmp_path.glob("registry.sqlite*"):
+        file.rename(away / file.name)
     with ThreadPoolExecutor(1) as executor:
         routing.check(executor)
         assert active(routing) == 1
         assert routing.checked.error
-        (tmp_path / "away").rename(tmp_path / "registry.sqlite")
+        for file in tmp_path.glob("registry.sqlite*"):
+            file.unlink()
+        for file in away.iterdir():
+            file.rename(tmp_path / file.name)
         routing.check(executor)
     assert routing.checked.error is None
     assert routing.checked.at == NOON
