@@ -25,8 +25,8 @@ def evidence_of(artifact_digest: str, champion: int | None) -> Json:
     """A passed evaluation of about the size of a real one: 3 KB."""
     names = ("auc", "average_precision", "accuracy", "log_loss", "brier", "ece")
     gate = {"floor": 0.62, "margin": 0.005, "value": 0.7312, "champion": 0.7145, "passed": True}
-    slices = {f"origin={name}": {"rows": 9_000, "auc": 0.72} for name in ("EWR", "JFK", "LGA")}
-    carriers = {f"carrier={n:02d}": {"rows": 2_000 + n, "auc": 0.7, "ece": 0.03} for n in range(16)}
+    part = {"rows": 9_000, "auc": 0.72, "ece": 0.03, "passed": True}
+    slices = [part | {"slice": f"carrier={number:02d}"} for number in range(20)]
     return {
         "model": MODEL,
         "artifact_digest": artifact_digest,
@@ -34,7 +34,7 @@ def evidence_of(artifact_digest: str, champion: int | None) -> Json:
         "metrics": {name: 0.7312 for name in names},
         "champion_metrics": {name: 0.7145 for name in names},
         "gates": [gate | {"metric": name, "reason": f"{name} is at least 0.62"} for name in names],
-        "slices": slices | carriers,
+        "slices": slices,
         "passed": True,
         "reasons": [],
     }
