@@ -128,7 +128,7 @@ def test_models_list_tells_what_serves_and_what_is_newest(run: Run, home: Path) 
 def test_a_model_is_shown_with_its_gates_and_versions(run: Run, home: Path) -> None:
     crown(home, "first")
     shown = told(run("models", "show", MODEL))
-    auc = "auc at least 0.62, not behind the champion by more than 0.005"
+    auc = "auc at least 0.62, not behind the champion by more than 0.03"
     assert f"{auc}; ece at most 0.12" in shown
     assert "1 production" in shown
     assert AUTHOR in shown
