@@ -148,10 +148,13 @@ def _audit(loop: Loop) -> list[str]:
     loop.registry.verify_audit()
     lines = []
     for entry in loop.registry.audit(MODEL):
-        approver = f", approved by {entry.approver}" if entry.approver else ""
+        # An approval that another process recorded for its giver is the giver's.
+        vouched = entry.approver and entry.action is not Action.APPROVED
+        approver = f", approved by {entry.approver}" if vouched else ""
         version = f"version {entry.version} " if entry.version else ""
         reason = f": {entry.reason}" if entry.reason else ""
-        lines.append(f"{entry.id} {version}{entry.action.value} by {entry.actor}{approver}{reason}")
+        actor = entry.actor if vouched or not entry.approver else entry.approver
+        lines.append(f"{entry.id} {version}{entry.action.value} by {actor}{approver}{reason}")
     return [*lines, "the hash chain verifies"]
 
 

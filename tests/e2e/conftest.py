@@ -10,18 +10,27 @@ from tests.small_world import World, build_world, copy_world, in_environment, se
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    home = tmp_path_factory.mktemp("world")
+def built(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The small world as it was built. No test changes it."""
+    home = tmp_path_factory.mktemp("built")
     with in_environment(settings_of(home)):
         return build_world(home)
 
 
+@pytest.fixture(scope="session")
+def world(built: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The small world that tests share, each adding to it."""
+    home = tmp_path_factory.mktemp("world")
+    with in_environment(settings_of(home)):
+        return copy_world(built, home)
+
+
 @pytest.fixture(scope="module")
-def copy(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+def copy(built: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     """A copy of the small world for one module to change."""
     home = tmp_path_factory.mktemp("copy")
     with in_environment(settings_of(home)):
-        return copy_world(world, home)
+        return copy_world(built, home)
 
 
 @pytest.fixture

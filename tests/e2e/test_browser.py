@@ -111,7 +111,7 @@ def test_the_evaluation_shows_its_metrics_and_their_plot(
     page: Page, webserver: str, world: World
 ) -> None:
     page.goto(f"{webserver}/assets/evaluations/flights/arrival_delay")
-    expect(page.get_by_text("average_precision", exact=True)).to_be_visible()
+    expect(page.get_by_text("holdout_rows", exact=True)).to_be_visible()
     page.get_by_text("[Show Markdown]").first.click()
     plot = page.locator("img[src^='data:image/png;base64,']")
     expect(plot).to_be_visible()
@@ -119,6 +119,11 @@ def test_the_evaluation_shows_its_metrics_and_their_plot(
         "() => document.querySelector('img[src^=\"data:\"]')?.naturalWidth > 400"
     )
     page.screenshot(path=world.home / "evaluation.png")
+    page.keyboard.press("Escape")
+    # The card comes after the plots.
+    page.get_by_text("[Show Markdown]").last.click()
+    expect(page.get_by_text("average_precision").first).to_be_visible()
+    page.screenshot(path=world.home / "card.png")
 
 
 def answers(address: str) -> bool:

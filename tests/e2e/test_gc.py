@@ -154,9 +154,12 @@ def test_the_command_deletes_what_it_told(run: Run, copy: World) -> None:
     gone = copy.artifacts.put_bytes(b"PAR1 gone")
     for file in (copy.home / "artifacts" / "blobs").glob("??/*"):
         os.utime(file, (0, 0))
+    pieces = found(copy).pieces
+    assert gone in {one.digest for one in pieces}
     told = run("gc", "--delete")
     assert told.exit_code == 0, told.output
     assert "Deleted" in told.output and not copy.artifacts.exists(gone)
     shown = " ".join(told.output.split())
-    assert "stored pieces that nothing names 1 9" in shown
+    size = sum(one.size for one in pieces)
+    assert f"stored pieces that nothing names {len(pieces)} {size}" in shown
     assert json.loads(run("models", "diff", ARRIVAL, "1", "1", "--json").output)["data"] == []

@@ -1,5 +1,6 @@
 """How a module learns under Lightning: the loop, its repeatability, and keeping the best epoch."""
 
+import logging
 import math
 import warnings
 from collections.abc import Iterator, Mapping
@@ -128,29 +129,33 @@ def quiet_trainer(
     precision: Any = settings.precision
     if precision == "auto":
         precision = "bf16-mixed" if on_gpu else "32-true"
-    return lightning.Trainer(
-        accelerator="auto",
-        devices=settings.devices,
-        strategy=strategy or settings.strategy,
-        precision=precision,
-        max_epochs=settings.epochs,
-        deterministic=True,
-        gradient_clip_val=settings.gradient_clip or None,
-        logger=logger or False,
-        log_every_n_steps=1,  # only epoch means are logged; 1 keeps short epochs from warning
-        plugins=[PlainCheckpoints()],
-        callbacks=[*callbacks, EarlyStopping(MONITORED, patience=settings.patience)],
-        enable_checkpointing=False,  # those of Lightning are pickles; Resumable saves
-        enable_model_summary=False,
-        enable_progress_bar=progress,
-        num_sanity_val_steps=0,
-        default_root_dir=folder,
-    )
+    with without_noise():
+        return lightning.Trainer(
+            accelerator="auto",
+            devices=settings.devices,
+            strategy=strategy or settings.strategy,
+            precision=precision,
+            max_epochs=settings.epochs,
+            deterministic=True,
+            gradient_clip_val=settings.gradient_clip or None,
+            logger=logger or False,
+            log_every_n_steps=1,  # only epoch means are logged; 1 keeps short epochs from warning
+            plugins=[PlainCheckpoints()],
+            callbacks=[*callbacks, EarlyStopping(MONITORED, patience=settings.patience)],
+            enable_checkpointing=False,  # those of Lightning are pickles; Resumable saves
+            enable_model_summary=False,
+            enable_progress_bar=progress,
+            num_sanity_val_steps=0,
+            default_root_dir=folder,
+        )
 
 
 @contextmanager
 def without_noise() -> Iterator[None]:
-    """Inside, warnings that users can do nothing about are not shown."""
+    """Inside, warnings that users can do nothing about and Lightning's greetings are not shown."""
+    greetings = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    level = greetings.level
+    greetings.setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # Lightning 2.6.6 still builds the LeafSpec that torch 2.13 deprecates.
         warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
@@ -158,4 +163,7 @@ def without_noise() -> Iterator[None]:
         warnings.filterwarnings("ignore", ".*torch.jit.script.* is deprecated", DeprecationWarning)
         # Ours is, by Resumable: Lightning restores a loader before it knows the epoch.
         warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
-        yield
+        try:
+            yield
+        finally:
+            greetings.setLevel(level)
