@@ -1,7 +1,6 @@
 """What the online store bench found: percentiles, ratios, the file and the printed table."""
 
 import json
-import os
 import platform
 import statistics
 import sys
@@ -9,8 +8,7 @@ from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
-
+from bench.machine import machine
 from bench.online_store_data import CLIENTS, ENTITIES, VIEWS
 
 RESULTS = Path(__file__).parent / "results" / "online_store.json"
@@ -76,11 +74,7 @@ def report(samples: Samples, rates: dict[str, int], redis_version: str) -> None:
         "p50_ms_100_entities": p50[ours, 100, 1] / 1000,
     }
     document = {
-        "machine": {
-            "cpus": os.cpu_count(),
-            "memory_gib": round(psutil.virtual_memory().total / 2**30),
-            "system": f"{platform.system()} {platform.machine()}",
-        },
+        "machine": machine(),
         "versions": {
             "python": platform.python_version(),
             "redis_server": redis_version,

@@ -23,9 +23,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
-import psutil
 import sqlalchemy as sa
 
+from bench.machine import machine
 from bench.registry_data import (
     MODEL,
     candidate,
@@ -181,12 +181,7 @@ def main() -> None:
         with stores["ours_postgresql", SIZES[0]].database.reading() as connection:
             postgresql = str(connection.scalar(sa.text("show server_version")))
     document = {
-        "machine": {
-            "cpus": os.cpu_count(),
-            "memory_gib": round(psutil.virtual_memory().total / 2**30),
-            "system": f"{platform.system()} {platform.machine()}",
-            "load_before": os.getloadavg()[2],
-        },
+        "machine": {**machine(), "load_before": os.getloadavg()[2]},
         "versions": {
             "python": platform.python_version(),
             "postgresql": postgresql,

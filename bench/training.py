@@ -10,7 +10,6 @@ seeds. Prints tables and writes bench/results/training.json.
 import json
 import logging
 import math
-import os
 import platform
 import statistics
 import sys
@@ -22,8 +21,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import psutil
 
+from bench.machine import machine
 from bench.training_contenders import CONTENDERS, Encoded
 from bench.training_data import LABEL, MINUTES, MODEL, Flights, flights
 from bench.training_speed import ratio, speeds
@@ -137,11 +136,7 @@ def document(
     models = {name: spread(results) for name, results in found.items()}
     auc = {name: statistics.mean(r["auc"] for r in results) for name, results in found.items()}
     return {
-        "machine": {
-            "cpus": os.cpu_count(),
-            "memory_gib": round(psutil.virtual_memory().total / 2**30),
-            "system": f"{platform.system()} {platform.machine()}",
-        },
+        "machine": machine(),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in _LIBRARIES},

@@ -6,6 +6,7 @@
 vanished would be worse.
 """
 
+import ast
 import importlib.util
 import sys
 import tomllib
@@ -63,6 +64,11 @@ class Declared(Generic[T]):
     def full_name(self) -> str:
         """`team.name`, the way people and references name it."""
         return f"{self.team}.{self.name}"
+
+    @property
+    def docstring(self) -> str:
+        """What a declaration in Python says of itself; empty where it says nothing."""
+        return ast.get_docstring(ast.parse(self.file.read_text())) or ""
 
 
 @dataclass(frozen=True, kw_only=True)

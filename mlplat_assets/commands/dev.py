@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +10,7 @@ from mlplat_assets.commands.processes import (
     LOOPBACK,
     Child,
     child_environment,
+    port_of,
     require_free_port,
     run_together,
 )
@@ -89,13 +89,7 @@ def tracking_port(settings: Settings) -> int:
     Raises:
         ValueError: The URL's port is no port.
     """
-    url = settings.tracking_ui
-    try:
-        return urlsplit(url).port or 5001
-    except ValueError as error:
-        raise ValueError(
-            f"MLPLAT_TRACKING_UI {url!r}: {error}; write it like http://127.0.0.1:5001"
-        ) from error
+    return port_of("MLPLAT_TRACKING_UI", settings.tracking_ui, 5001)
 
 
 def _first_model() -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.text import Text
@@ -75,6 +76,20 @@ def run_together(
         return 0
     status = next(iter(ended.values()))
     return max(status, 1) if shared else status
+
+
+def port_of(variable: str, url: str, default: int) -> int:
+    """The port of a setting's URL, `default` when it names none.
+
+    Raises:
+        ValueError: The URL's port is no port.
+    """
+    try:
+        return urlsplit(url).port or default
+    except ValueError as error:
+        raise ValueError(
+            f"{variable} {url!r}: {error}; write it like http://127.0.0.1:{default}"
+        ) from error
 
 
 def require_free_port(port: int) -> None:

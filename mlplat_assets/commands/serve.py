@@ -4,7 +4,6 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.text import Text
@@ -13,6 +12,7 @@ from mlplat_assets.commands.processes import (
     LOOPBACK,
     Child,
     child_environment,
+    port_of,
     require_free_port,
     run_together,
 )
@@ -52,13 +52,7 @@ def serving_port(settings: Settings) -> int:
     Raises:
         ValueError: The URL's port is no port.
     """
-    url = settings.serving_url
-    try:
-        return urlsplit(url).port or 3000
-    except ValueError as error:
-        raise ValueError(
-            f"MLPLAT_SERVING_URL {url!r}: {error}; write it like http://127.0.0.1:3000"
-        ) from error
+    return port_of("MLPLAT_SERVING_URL", settings.serving_url, 3000)
 
 
 def production_tag(settings: Settings, model: str) -> str:

@@ -10,7 +10,7 @@ from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.inputs import ModelInputs
 from mlplat_assets.models.ray_cluster import ray_cluster
 from mlplat_assets.models.splits import Split
-from mlplat_assets.models.training_sets import LABEL
+from mlplat_assets.models.training_run import fit_arguments
 
 if TYPE_CHECKING:
     from mlplat_assets.models.trainers.fitting import Fitted
@@ -44,13 +44,7 @@ def fit_on_cluster(
             parts.validation,
             workers=request.workers,
             storage=request.storage or here,
-            trainer=model.spec.trainer,
-            label=LABEL,
-            task=model.spec.task,
-            numeric=inputs.numeric,
-            categorical=inputs.categorical,
-            auxiliary=inputs.auxiliary,
+            **fit_arguments(model.spec, inputs),
             hyperparameters=dict(model.spec.hyperparameters),
             calibration=model.spec.calibration,
-            seed=model.spec.seed,
         )

@@ -23,7 +23,7 @@ from mlplat_assets.models.lineage import training_lineage
 from mlplat_assets.models.search.result import newest_search, with_best
 from mlplat_assets.models.splits import Split, split
 from mlplat_assets.models.tracked_run import TrackedRun
-from mlplat_assets.models.training_run import training_data, training_subject
+from mlplat_assets.models.training_run import fit_arguments, training_data, training_subject
 from mlplat_assets.models.training_sets import LABEL
 from resources.artifacts import ArtifactStore
 from resources.settings import Settings
@@ -42,7 +42,7 @@ def candidate(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefi
 
     @dg.asset(
         key=key("candidates", model.team, model.name),
-        description=f"A trained network with its card. {_docstring(model)}",
+        description=f"A trained network with its card. {model.docstring}",
         deps=[upstream, *searched],
         group_name=group("candidates", model.team),
         owners=[catalogue.owner(model)],
@@ -168,15 +168,9 @@ def fit_model(
     return fit(
         parts.train,
         parts.validation,
-        trainer=model.spec.trainer,
-        label=LABEL,
-        task=model.spec.task,
-        numeric=inputs.numeric,
-        categorical=inputs.categorical,
-        auxiliary=inputs.auxiliary,
+        **fit_arguments(model.spec, inputs),
         hyperparameters=hyperparameters,
         calibration=model.spec.calibration,
-        seed=model.spec.seed,
         folder=folder,
         logger=RunLogger(run) if run else None,
         callbacks=[StepCurve()] if run else [],
@@ -239,9 +233,3 @@ def _package(
 def decided(predictions: "NDArray") -> "NDArray":
     """One number a row [n], as the journal holds it: of classes, the most probable one's."""
     return predictions.max(axis=1) if predictions.ndim > 1 else predictions
-
-
-def _docstring(model: Declared[ModelSpec]) -> str:
-    import ast
-
-    return ast.get_docstring(ast.parse(model.file.read_text())) or ""

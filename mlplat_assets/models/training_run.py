@@ -1,4 +1,4 @@
-"""What the run of a training is called, what marks it, and what it learned from."""
+"""What the run of a training is called, what marks it, and what it learns from and by."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,9 +7,11 @@ import polars as pl
 
 from mlplat_assets.discovery import Declared
 from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.models.inputs import ModelInputs
 from mlplat_assets.models.provenance import code_version, uncommitted_changes
 from mlplat_assets.models.tracked_run import Data
 from mlplat_assets.models.tracking import Subject
+from mlplat_assets.models.training_sets import LABEL
 from resources.digests import digest
 from resources.settings import REPOSITORY, Settings
 
@@ -64,3 +66,16 @@ def training_data(manifest: Mapping[str, Any], train: pl.DataFrame) -> Data:
         rows=train.height,
         columns={name: str(kind) for name, kind in train.schema.items()},
     )
+
+
+def fit_arguments(spec: ModelSpec, inputs: ModelInputs) -> dict[str, Any]:
+    """What `fit` takes of a model, beside rows, folder, hyperparameters and calibration."""
+    return {
+        "trainer": spec.trainer,
+        "label": LABEL,
+        "task": spec.task,
+        "numeric": inputs.numeric,
+        "categorical": inputs.categorical,
+        "auxiliary": inputs.auxiliary,
+        "seed": spec.seed,
+    }

@@ -1,13 +1,12 @@
 """Approvals as records: whose verdict, on which artefact and evidence, until when."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from resources.digests import digest
 from resources.registry import audit
 from resources.registry.errors import ApprovalMissing
 from resources.registry.evidence import may_approve
@@ -113,7 +112,7 @@ def add(
         at=at,
         expires_at=expires,
     )
-    event = replace(_event(made, verdict, by, reason), record_digest=_digest(made))
+    event = replace(_event(made, verdict, by, reason), record_digest=audit.digest_of_record(made))
     entry = audit.append(connection, event, at)
     made = replace(made, id=entry.id)
     connection.execute(sa.insert(table).values(asdict(made)))
@@ -138,7 +137,7 @@ def stream(connection: sa.Connection) -> Generator[tuple[int, int | None, str]]:
     with connection.execute(query, execution_options={"yield_per": 1000}) as rows:
         for row in rows.mappings():
             found = _approval({**row})
-            yield found.id, found.revoked_in, _digest(found)
+            yield found.id, found.revoked_in, audit.digest_of_record(found)
 
 
 def _read(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Approval]:
@@ -149,15 +148,6 @@ def _read(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> lis
 def _approval(row: dict[str, Any]) -> Approval:
     typed = {"role": row["role"] and Role(row["role"]), "verdict": Action(row["verdict"])}
     return Approval(**row | typed)
-
-
-def _digest(approval: Approval) -> str:
-    """Of everything but the id, which the entry gives, and what happens to it later."""
-    names = [f.name for f in fields(approval) if f.name not in ("id", "revoked_in")]
-    row = {name: getattr(approval, name) for name in names}
-    for name in ("at", "expires_at"):
-        row[name] = row[name] and row[name].isoformat(timespec="microseconds")
-    return digest(row)
 
 
 def _event(approval: Approval, action: Action, by: Identity, reason: str) -> Event:

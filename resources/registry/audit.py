@@ -3,7 +3,7 @@
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -11,6 +11,9 @@ from resources.digests import canonical_json, digest, digest_of_bytes
 from resources.registry.identity import Role
 from resources.registry.records import ACCEPTED, Action, AuditEntry, Event, Stage, Version
 from resources.registry.tables import audit_head, audit_log, utc
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 GENESIS = "sha256:" + "0" * 64
 _COLUMNS = [audit_log.c[field.name] for field in fields(AuditEntry)]
@@ -105,3 +108,13 @@ def hash_of(previous: str, row: Row) -> str:
 def revocation_of(row_id: int) -> str:
     """The record digest of an entry that takes back the approval or token of that id."""
     return digest({"revokes": row_id})
+
+
+def digest_of_record(record: "DataclassInstance") -> str:
+    """Of everything but the id, which the entry gives, and what happens to the record later."""
+    names = [field.name for field in fields(record) if field.name not in ("id", "revoked_in")]
+    row = {name: getattr(record, name) for name in names}
+    for name, value in row.items():
+        if isinstance(value, datetime):
+            row[name] = value.isoformat(timespec="microseconds")
+    return digest(row)

@@ -5,13 +5,12 @@ import hmac
 import re
 import secrets
 from collections.abc import Generator
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from resources.digests import digest
 from resources.registry import audit
 from resources.registry.errors import AccessRefused
 from resources.registry.identity import Identity, Role, person
@@ -119,7 +118,9 @@ def add(
         expires_at=expires_at,
     )
     until = f"until {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else "without an end"
-    event = _event(Action.TOKEN_CREATED, by, f"{name} as {role}, {until}", _digest(token))
+    event = _event(
+        Action.TOKEN_CREATED, by, f"{name} as {role}, {until}", audit.digest_of_record(token)
+    )
     entry = audit.append(connection, event, at)
     token = replace(token, id=entry.id)
     connection.execute(sa.insert(table).values(asdict(token)))
@@ -138,7 +139,7 @@ def revoke(connection: sa.Connection, token: Token, *, by: Identity, at: datetim
 def stream(connection: sa.Connection) -> Generator[tuple[int, int | None, str]]:
     """Every record's id, the entry that revoked it, and its digest. The caller closes it."""
     for token in every(connection):
-        yield token.id, token.revoked_in, _digest(token)
+        yield token.id, token.revoked_in, audit.digest_of_record(token)
 
 
 def _hash(secret: str) -> str:
@@ -150,15 +151,6 @@ def _hash(secret: str) -> str:
 def _token(row: dict[str, Any]) -> Token:
     typed: dict[str, Any] = {"role": Role(row["role"])}
     return Token(**row | typed)
-
-
-def _digest(token: Token) -> str:
-    """Of everything but the id, which the entry gives, and what happens to it later."""
-    names = [f.name for f in fields(token) if f.name not in ("id", "revoked_in")]
-    row = {name: getattr(token, name) for name in names}
-    for name in ("created_at", "expires_at"):
-        row[name] = row[name] and row[name].isoformat(timespec="microseconds")
-    return digest(row)
 
 
 def _event(action: Action, by: Identity, reason: str, record_digest: str) -> Event:

@@ -3,7 +3,6 @@
 From the evidence and the artefact's own card.json alone, so that it says what was recorded.
 """
 
-import ast
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -92,7 +91,7 @@ def _details(
 
 
 def _use(model: Declared[ModelSpec]) -> list[Block]:
-    said = ast.get_docstring(ast.parse(model.file.read_text())) or "The declaration says nothing."
+    said = model.docstring or "The declaration says nothing."
     inputs = [*model.spec.features, *model.spec.entity_features]
     inputs += [f"{field.name} ({field.description})" for field in model.spec.context]
     return [*said.split("\n\n"), f"Inputs: {', '.join(inputs)}."]

@@ -21,8 +21,7 @@ from mlplat_assets.models.splits import Split
 from mlplat_assets.models.tracked_run import TrackedRun
 from mlplat_assets.models.tracking import Subject, tracked
 from mlplat_assets.models.training import read_manifest, read_split
-from mlplat_assets.models.training_run import dagster_link, marks, training_data
-from mlplat_assets.models.training_sets import LABEL
+from mlplat_assets.models.training_run import dagster_link, fit_arguments, marks, training_data
 from resources.artifacts import ArtifactStore
 from resources.settings import Settings
 
@@ -111,7 +110,7 @@ def run_search(
     plan = Plan(
         url=settings.search_url,
         spec=spec,
-        recipe=recipe(spec, inputs),
+        recipe=fit_arguments(spec, inputs),
         trials=request.trials or spec.search.trials,
         jobs=request.jobs,
     )
@@ -137,19 +136,6 @@ def run_search(
         run.metrics({found["metric"]: found["best_value"]}, step=found["best_trial"])
         run.document("search", found)
     return found, run, table(study)
-
-
-def recipe(spec: ModelSpec, inputs: ModelInputs) -> dict[str, Any]:
-    """What `fit` takes of a model, beside rows, folder, callbacks and hyperparameters."""
-    return {
-        "trainer": spec.trainer,
-        "label": LABEL,
-        "task": spec.task,
-        "numeric": inputs.numeric,
-        "categorical": inputs.categorical,
-        "auxiliary": inputs.auxiliary,
-        "seed": spec.seed,
-    }
 
 
 def table(study: Study) -> str:
