@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from bentos.model_server.baked import DOCUMENT, FOLDER, BakedArtifact, read_baked
+from bentos.model_server.artefact.baked import DOCUMENT, FOLDER, BakedArtifact, read_baked
 from resources.artifacts import files_of, folder_digest
 from resources.digests import digest, digest_of_file
 

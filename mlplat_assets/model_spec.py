@@ -1,7 +1,7 @@
 """What teams write about a model: what it predicts, what it must prove, how it is kept.
 
-One file per model, `models/catalog/<team>/<name>.py`; its path is its identity. This module imports
-the standard library and the other two files of declarations, `spec` and `search_spec`, only.
+One file per model, `models/catalog/<team>/<name>.py`; its path is its identity. It imports
+the standard library and the other files of declarations (`spec`, `search_spec`, `serving_spec`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Literal
 
 from mlplat_assets.search_spec import Search
+from mlplat_assets.serving_spec import Serving
 from mlplat_assets.spec import Field
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -149,17 +150,6 @@ class Retrain:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Serving:
-    """How the model's service answers.
-
-    `on_missing` says what to do when the online store has no row for an entity (status
-    NOT_FOUND): `predict` with the value missing, or `refuse` the request.
-    """
-
-    on_missing: Literal["predict", "refuse"] = "predict"
-
-
-@dataclass(frozen=True, kw_only=True)
 class Int8:
     """A form with 8-bit weights, kept if the primary metric surely loses at most `tolerance`.
 
@@ -208,6 +198,6 @@ class ModelSpec:
     drift: DriftPolicy = DriftPolicy()
     retrain: Retrain = Retrain()
     int8: Int8 | None = None
-    serving: Serving = Serving()
+    serving: Serving = field(default_factory=Serving)
     seed: int = 20130101
     owner: str | None = None

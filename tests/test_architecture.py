@@ -57,7 +57,12 @@ FORBIDDEN = [
 
 
 # What a declaration may import.
-DECLARING = {"mlplat_assets.spec", "mlplat_assets.model_spec", "mlplat_assets.search_spec"}
+DECLARING = {
+    "mlplat_assets.spec",
+    "mlplat_assets.model_spec",
+    "mlplat_assets.search_spec",
+    "mlplat_assets.serving_spec",
+}
 
 
 @dataclass(frozen=True)

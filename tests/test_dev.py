@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from mlplat_assets.commands.dev import tracking_interface, tracking_port
-from mlplat_assets.models.tracking import Subject, tracked
+from mlplat_assets.models.tracking.runs import Subject, tracked
 from resources.settings import Settings
 from tests.bentos.servers import free_port
 from tests.small_home import settings_at

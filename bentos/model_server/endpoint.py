@@ -11,17 +11,17 @@ from http import HTTPStatus
 import msgspec
 import numpy as np
 
-from bentos.model_server.card import EVENT_TIMESTAMP
-from bentos.model_server.contract import (
+from bentos.model_server.artefact.card import EVENT_TIMESTAMP
+from bentos.model_server.artefact.on_demand import OnDemandFailed
+from bentos.model_server.journal.segments import Journal, JournalUnavailable
+from bentos.model_server.request.contract import (
     Problem,
     Request,
     RequestInvalid,
     RequestMalformed,
     parse_body,
 )
-from bentos.model_server.journal import Journal, JournalUnavailable
-from bentos.model_server.on_demand import OnDemandFailed
-from bentos.model_server.routing import NotServing, Routing, Served
+from bentos.model_server.routing.versions import NotServing, Routing, Served
 from resources.online_store import (
     FeatureValues,
     OnlineStore,

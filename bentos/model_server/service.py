@@ -26,11 +26,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bentos.model_server.baked import BakedArtifact, load_first_version, read_baked
+from bentos.model_server.artefact.baked import BakedArtifact, load_first_version, read_baked
+from bentos.model_server.artefact.predictor import ArtifactUnusable
 from bentos.model_server.endpoint import Answer, Endpoint
-from bentos.model_server.journal import Journal
-from bentos.model_server.predictor import ArtifactUnusable
-from bentos.model_server.routing import Routing, Target
+from bentos.model_server.journal.segments import Journal
+from bentos.model_server.routing.versions import Routing, Target
 from resources.artifacts import artifact_store
 from resources.online_store import online_store
 from resources.registry.registry import registry

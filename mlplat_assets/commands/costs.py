@@ -9,7 +9,7 @@ from rich.console import Console
 
 from mlplat_assets.commands.output import Cell, add, table
 from mlplat_assets.commands.stores import opened_lake
-from mlplat_assets.models.accounts import totals
+from mlplat_assets.models.lineage.accounts import totals
 from resources.settings import Settings
 
 Totals = Sequence[Mapping[str, Any]]

@@ -15,7 +15,7 @@ from mlplat_assets.commands.processes import (
     run_together,
 )
 from mlplat_assets.commands.serve import serving_port
-from mlplat_assets.models.tracking import SQLITE, artefact_location
+from mlplat_assets.models.tracking.runs import SQLITE, artefact_location
 from resources.settings import REPOSITORY, Settings
 
 WORKSPACE = REPOSITORY / "workspace.yaml"

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bentos.model_server.on_demand import OnDemandFailed
+from bentos.model_server.artefact.on_demand import OnDemandFailed
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.commands.feature_server_metrics import metrics
 from mlplat_assets.commands.processes import LOOPBACK, require_free_port

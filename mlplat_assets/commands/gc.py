@@ -12,8 +12,8 @@ from rich.text import Text
 from mlplat_assets.commands.output import add, counted, table
 from mlplat_assets.commands.registered import versions_by_model
 from mlplat_assets.commands.stores import NotThereYet, opened_lake, opened_registry
-from mlplat_assets.models.leftovers import Leftover, leftovers
-from mlplat_assets.models.retention import Kept, kept, unneeded
+from mlplat_assets.models.lineage.leftovers import Leftover, leftovers
+from mlplat_assets.models.lineage.retention import Kept, kept, unneeded
 from resources.artifact_blobs import StoredBlob
 from resources.artifacts import ArtifactStore, artifact_store
 from resources.lake import Lake

@@ -16,7 +16,7 @@ from mlplat_assets.commands.output import Cell, add, heading, moment, short, tab
 from mlplat_assets.commands.registered import versions_by_model
 from mlplat_assets.commands.stores import opened_lake
 from mlplat_assets.discovery import Catalogue
-from mlplat_assets.models.impact import Reach, TouchedSet, touched_sets
+from mlplat_assets.models.lineage.impact import Reach, TouchedSet, touched_sets
 from mlplat_assets.monitoring.touched import PredictionsOf, predictions_touched
 from resources.artifacts import artifact_store
 from resources.lake import Lake

@@ -11,7 +11,7 @@ from mlplat_assets.commands.days import day_spans
 from mlplat_assets.commands.output import Cell, add, counted, heading, short, table
 from mlplat_assets.commands.registered import require_registered
 from mlplat_assets.commands.stores import opened_registry
-from mlplat_assets.models.difference import Change, Difference, TableChange, difference
+from mlplat_assets.models.lineage.difference import Change, Difference, TableChange, difference
 from resources.artifacts import artifact_store
 from resources.settings import Settings
 

@@ -10,8 +10,8 @@ from mlplat_assets.commands.model_difference import print_changes
 from mlplat_assets.commands.output import add, counted, heading, short, table
 from mlplat_assets.commands.registered import require_registered
 from mlplat_assets.commands.stores import opened_lake, opened_registry
-from mlplat_assets.models.data_versions import ChangedDay
-from mlplat_assets.models.reproduction import (
+from mlplat_assets.models.lineage.data_versions import ChangedDay
+from mlplat_assets.models.lineage.reproduction import (
     Compared,
     RebuiltSet,
     Surroundings,

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bentos.model_server.column_arrays import Scalar
-from bentos.model_server.on_demand import OnDemandFunction
+from bentos.model_server.artefact.column_arrays import Scalar
+from bentos.model_server.artefact.on_demand import OnDemandFunction
 from mlplat_assets.discovery import Declared
 from mlplat_assets.features.request_values import EntityRow, request_rows, value_of
 from mlplat_assets.features.selection import Selection

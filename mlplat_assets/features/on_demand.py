@@ -6,8 +6,8 @@ import msgspec
 import polars as pl
 import pyarrow as pa
 
-from bentos.model_server.card import OnDemandEntry
-from bentos.model_server.on_demand import OnDemandFailed, OnDemandFunction, function_of
+from bentos.model_server.artefact.card import OnDemandEntry
+from bentos.model_server.artefact.on_demand import OnDemandFailed, OnDemandFunction, function_of
 from mlplat_assets.features.arrow_types import ARROW_TYPES
 from mlplat_assets.references import AnyFeature, OnDemandFeature
 from resources.digests import digest_of_bytes

@@ -6,9 +6,9 @@ from datetime import datetime
 import polars as pl
 import pyarrow as pa
 
-from bentos.model_server.card import EVENT_TIMESTAMP, Column
-from bentos.model_server.column_arrays import Scalar
-from bentos.model_server.on_demand import OnDemandFunction
+from bentos.model_server.artefact.card import EVENT_TIMESTAMP, Column
+from bentos.model_server.artefact.column_arrays import Scalar
+from bentos.model_server.artefact.on_demand import OnDemandFunction
 from mlplat_assets.discovery import Declared
 from mlplat_assets.features.frames import microseconds, select
 from mlplat_assets.features.point_in_time import ENTITY_FRAME

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 import pyarrow as pa
 
-from bentos.model_server.on_demand import OnDemandFunction
+from bentos.model_server.artefact.on_demand import OnDemandFunction
 from mlplat_assets.discovery import Declared
 from mlplat_assets.features.frames import microseconds, select
 from mlplat_assets.features.historical import (

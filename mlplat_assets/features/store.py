@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import pyarrow as pa
 
-from bentos.model_server.on_demand import OnDemandFunction
+from bentos.model_server.artefact.on_demand import OnDemandFunction
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.features.frames import EagerFrame, arrow_table

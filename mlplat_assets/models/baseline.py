@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from bentos.model_server.encoding import encode
+from bentos.model_server.artefact.encoding import encode
 from mlplat_assets.metrics import score
 from mlplat_assets.model_spec import Task
 from mlplat_assets.models.artefact import Preprocessing, input_columns, learn_preprocessing

@@ -10,7 +10,7 @@ from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.inputs import ModelInputs
 from mlplat_assets.models.ray_cluster import ray_cluster
 from mlplat_assets.models.splits import Split
-from mlplat_assets.models.training_run import fit_arguments
+from mlplat_assets.models.tracking.training_run import fit_arguments
 
 if TYPE_CHECKING:
     from mlplat_assets.models.trainers.fitting import Fitted

@@ -11,7 +11,6 @@ from mlplat_assets.automation import follow
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.accounts import accounted
 from mlplat_assets.models.evaluations.card import model_card, store_card
 from mlplat_assets.models.evaluations.card_pages import markdown
 from mlplat_assets.models.evaluations.checks import CHECKS, check_results
@@ -21,8 +20,9 @@ from mlplat_assets.models.evaluations.proof import evidence_of
 from mlplat_assets.models.evaluations.served import Served, load
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs
+from mlplat_assets.models.lineage.accounts import accounted
 from mlplat_assets.models.splits import Split
-from mlplat_assets.models.tracking import log_evaluation
+from mlplat_assets.models.tracking.runs import log_evaluation
 from mlplat_assets.models.training import read_manifest, read_split
 from mlplat_assets.models.training_sets import LABEL
 from mlplat_assets.pictures import picture

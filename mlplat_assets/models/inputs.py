@@ -12,6 +12,7 @@ from mlplat_assets.references import (
     resolve_label,
     stored_features,
 )
+from mlplat_assets.serving_spec import Serving
 from mlplat_assets.spec import CATEGORICAL, NUMERIC, FeatureView, Field, Label
 
 # What the training set's columns of auxiliary outcomes begin with.
@@ -109,9 +110,14 @@ def serving_schema(model: Declared[ModelSpec], inputs: ModelInputs) -> dict[str,
             }
             for name, (view, features) in inputs.views().items()
         ],
-        "serving": asdict(spec.serving),
+        "serving": _serving(spec.serving),
         "drift": asdict(spec.drift),
     }
+
+
+def _serving(serving: Serving) -> dict[str, object]:
+    cache = {view: span.total_seconds() for view, span in serving.cache.items()}
+    return {**asdict(serving), "cache": cache}
 
 
 def _field(field: Field) -> dict[str, object]:

@@ -8,9 +8,9 @@ from mlplat_assets.automation import gated
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.accounts import spent_in
 from mlplat_assets.models.handoff import latest, run_of
-from mlplat_assets.models.lineage import version_lineage
+from mlplat_assets.models.lineage.accounts import spent_in
+from mlplat_assets.models.lineage.record import version_lineage
 from resources.artifacts import ArtifactStore
 from resources.lake import Lake
 from resources.registry.records import ApprovalTerms

@@ -15,15 +15,19 @@ from mlplat_assets.automation import follow
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.accounts import accounted
 from mlplat_assets.models.cluster_training import TrainingRequest, fit_on_cluster
 from mlplat_assets.models.handoff import author, latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs, serving_schema
-from mlplat_assets.models.lineage import training_lineage
+from mlplat_assets.models.lineage.accounts import accounted
+from mlplat_assets.models.lineage.record import training_lineage
 from mlplat_assets.models.search.result import newest_search, with_best
 from mlplat_assets.models.splits import Split, split
-from mlplat_assets.models.tracked_run import TrackedRun
-from mlplat_assets.models.training_run import fit_arguments, training_data, training_subject
+from mlplat_assets.models.tracking.tracked_run import TrackedRun
+from mlplat_assets.models.tracking.training_run import (
+    fit_arguments,
+    training_data,
+    training_subject,
+)
 from mlplat_assets.models.training_sets import LABEL
 from resources.artifacts import ArtifactStore
 from resources.settings import Settings
@@ -136,8 +140,8 @@ def train(
     request: TrainingRequest,
 ) -> "tuple[Fitted, TrackedRun]":
     """Fit the trainer that the spec names, or go on where a killed one was; its run in MLflow."""
-    from mlplat_assets.models.history_plot import history_plot
-    from mlplat_assets.models.tracking import tracked
+    from mlplat_assets.models.tracking.history_plot import history_plot
+    from mlplat_assets.models.tracking.runs import tracked
 
     folder = settings.home / "checkpoints" / model.full_name
     subject = training_subject(model, manifest, settings, run_id)
@@ -188,7 +192,7 @@ def _package(
     scratch: Path,
 ) -> str:
     """Write the artefact: first without a card, to profile what it predicts, then with it."""
-    from bentos.model_server.predictor import Predictor
+    from bentos.model_server.artefact.predictor import Predictor
     from mlplat_assets.models.artefact import input_columns, write_artefact
     from mlplat_assets.models.variants import build_variants, measured_rows
     from mlplat_assets.monitoring.profile import reference_profile

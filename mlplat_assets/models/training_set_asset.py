@@ -8,10 +8,10 @@ from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.features.view_versions import view_digest
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.accounts import accounted
-from mlplat_assets.models.data_versions import keep
 from mlplat_assets.models.inputs import model_inputs
-from mlplat_assets.models.recipe import recipe_of
+from mlplat_assets.models.lineage.accounts import accounted
+from mlplat_assets.models.lineage.data_versions import keep
+from mlplat_assets.models.lineage.recipe import recipe_of
 from mlplat_assets.models.training_sets import LABEL, build, definitions, parquet_of
 from resources.artifacts import ArtifactStore
 from resources.digests import canonical_json

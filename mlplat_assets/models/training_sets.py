@@ -8,15 +8,15 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bentos.model_server.card import OnDemandEntry
+from bentos.model_server.artefact.card import OnDemandEntry
 from mlplat_assets.discovery import Declared
 from mlplat_assets.features.historical import LakeSnapshot, lake_at, span_of, view_frame
 from mlplat_assets.features.on_demand import read_functions, with_on_demand
 from mlplat_assets.features.point_in_time import ViewFrame, point_in_time_join
 from mlplat_assets.keys import table
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.data_versions import TableVersion, table_version
 from mlplat_assets.models.inputs import AUXILIARY, ModelInputs
+from mlplat_assets.models.lineage.data_versions import TableVersion, table_version
 from mlplat_assets.references import stored_features
 from mlplat_assets.spec import FeatureView
 from resources.lake import VERSIONS, Lake

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from bentos.model_server.predictor import GRAPHS, graph_session
+from bentos.model_server.artefact.predictor import GRAPHS, graph_session
 from mlplat_assets.model_spec import ModelSpec, Task
 from mlplat_assets.models.evaluations.intervals import Units, days_of
 from mlplat_assets.models.evaluations.variants import compare_variants

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 
-from bentos.model_server.journal import read_segments
+from bentos.model_server.journal.segments import read_segments
 from mlplat_assets.automation import hourly
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key, table

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bentos.model_server.artefact.predictor import ArtifactUnusable
 from bentos.model_server.endpoint import Endpoint
-from bentos.model_server.journal import Journal, read_segments
-from bentos.model_server.predictor import ArtifactUnusable
-from bentos.model_server.routing import Routing, Target
+from bentos.model_server.journal.segments import Journal, read_segments
+from bentos.model_server.routing.versions import Routing, Target
 from resources.online_store import online_store
 from tests.bentos.artefacts import MODEL, card, expected_prediction, of_classes, write_artefact
 from tests.bentos.test_endpoint import REQUEST

@@ -10,8 +10,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from bentos.model_server.encoding import encode
-from bentos.model_server.predictor import ArtifactUnusable, Predictor
+from bentos.model_server.artefact.encoding import encode
+from bentos.model_server.artefact.predictor import ArtifactUnusable, Predictor
 from tests.bentos.artefacts import PREPROCESSING, expected_prediction, write_artefact
 
 COLUMNS: dict[str, Any] = {

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bentos.model_server.endpoint import Endpoint
-from bentos.model_server.journal import Journal, read_segments
-from bentos.model_server.routing import Routing, Target
+from bentos.model_server.journal.segments import Journal, read_segments
+from bentos.model_server.routing.versions import Routing, Target
 from resources.online_store import OnlineRow, OnlineStore, online_store
 from tests.bentos.artefacts import MODEL, card, expected_prediction, write_artefact
 

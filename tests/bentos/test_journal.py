@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bentos.model_server.journal import (
+from bentos.model_server.journal.segments import (
     Journal,
     JournalCorrupted,
     JournalUnavailable,

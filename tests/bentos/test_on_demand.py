@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bentos.model_server.card import Column, Kind, OnDemandEntry, StoredInput
-from bentos.model_server.column_arrays import as_array, as_values
-from bentos.model_server.on_demand import OnDemandFailed, OnDemandFunction, function_of
+from bentos.model_server.artefact.card import Column, Kind, OnDemandEntry, StoredInput
+from bentos.model_server.artefact.column_arrays import as_array, as_values
+from bentos.model_server.artefact.on_demand import OnDemandFailed, OnDemandFunction, function_of
 from resources.digests import digest_of_bytes
 
 Arrays = Mapping[str, Any]

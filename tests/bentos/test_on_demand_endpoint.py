@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from bentos.model_server.artefact.predictor import ArtifactUnusable
 from bentos.model_server.endpoint import Endpoint
-from bentos.model_server.journal import Journal, read_segments
-from bentos.model_server.predictor import ArtifactUnusable
-from bentos.model_server.routing import Routing, Target
+from bentos.model_server.journal.segments import Journal, read_segments
+from bentos.model_server.routing.versions import Routing, Target
 from resources.digests import digest_of_bytes
 from resources.online_store import OnlineRow, OnlineStore, online_store
 from tests.bentos.artefacts import MODEL, card, write_artefact

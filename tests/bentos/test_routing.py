@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bentos.model_server.baked import BakedArtifact, load_first_version
-from bentos.model_server.predictor import ArtifactUnusable
-from bentos.model_server.routing import NotServing, Routing, Target
+from bentos.model_server.artefact.baked import BakedArtifact, load_first_version
+from bentos.model_server.artefact.predictor import ArtifactUnusable
+from bentos.model_server.routing.versions import NotServing, Routing, Target
 from resources.artifacts import artifact_store, folder_digest
 from tests.bentos.artefacts import MODEL, card, write_artefact
 from tests.bentos.versions import open_registry, promote

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bentos.model_server.journal import read_segments
+from bentos.model_server.journal.segments import read_segments
 from bentos.packaging import build_bento
 from resources.online_store import OnlineRow, online_store
 from tests.bentos.artefacts import MODEL, expected_prediction, write_artefact

@@ -12,7 +12,7 @@ from typer.testing import Result
 from mlplat_assets.discovery import Catalogue
 from mlplat_assets.keys import Stage
 from mlplat_assets.model_spec import Gate, ModelSpec
-from mlplat_assets.models.accounts import STEPS
+from mlplat_assets.models.lineage.accounts import STEPS
 from tests.small_world import ARRIVAL, DEPARTURE, World, in_environment
 
 pytestmark = pytest.mark.xdist_group("world")

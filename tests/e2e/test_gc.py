@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from typer.testing import Result
 
-from bentos.model_server.predictor import Predictor
+from bentos.model_server.artefact.predictor import Predictor
 from mlplat_assets.commands.gc import Garbage, garbage, materialised, remove
-from mlplat_assets.models.reproduction import rebuild
+from mlplat_assets.models.lineage.reproduction import rebuild
 from resources.digests import canonical_json
 from resources.lake_retention import old_snapshots, unread_without
 from tests.small_world import ARRIVAL, DEPARTURE, World, in_environment

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import Result
 
 from mlplat_assets.commands.impact import reaches_of, table_named
-from mlplat_assets.models.impact import Reach, touched_sets
+from mlplat_assets.models.lineage.impact import Reach, touched_sets
 from mlplat_assets.monitoring.predictions import ingest
 from tests.small_home import write_prediction
 from tests.small_world import ARRIVAL, DEPARTURE, World

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from mlplat_assets.keys import table
-from mlplat_assets.models.data_versions import TableVersion, kept
+from mlplat_assets.models.lineage.data_versions import TableVersion, kept
 from mlplat_assets.models.training_sets import definitions
 from resources.digests import digest_of_bytes
 from resources.registry.records import Version

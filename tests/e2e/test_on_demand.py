@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from bentos.model_server.journal import read_segments
-from bentos.model_server.predictor import ArtifactUnusable
-from bentos.model_server.routing import Routing, Target
+from bentos.model_server.artefact.predictor import ArtifactUnusable
+from bentos.model_server.journal.segments import read_segments
+from bentos.model_server.routing.versions import Routing, Target
 from mlplat_assets.catalogue import read_catalogue
 from mlplat_assets.demo.plan import Days
 from mlplat_assets.demo.replay import Arrivals, requests

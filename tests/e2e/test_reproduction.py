@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from mlplat_assets.models.reproduction import rebuild, retrain, surroundings
+from mlplat_assets.models.lineage.reproduction import rebuild, retrain, surroundings
 from resources.digests import canonical_json
 from resources.registry.records import Version
 from tests.small_world import ARRIVAL, DEPARTURE, World, in_environment

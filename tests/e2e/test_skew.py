@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bentos.model_server.endpoint import Endpoint
-from bentos.model_server.journal import Journal, read_segments
-from bentos.model_server.routing import Routing, Target
+from bentos.model_server.journal.segments import Journal, read_segments
+from bentos.model_server.routing.versions import Routing, Target
 from mlplat_assets.demo.plan import Days
 from mlplat_assets.demo.replay import Arrivals, requests
 from mlplat_assets.monitoring.predictions import ingest

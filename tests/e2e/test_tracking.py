@@ -2,7 +2,7 @@
 
 import json
 
-from mlplat_assets.models.tracking import tracking_client
+from mlplat_assets.models.tracking.runs import tracking_client
 from tests.small_world import ARRIVAL, World
 
 

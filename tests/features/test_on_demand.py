@@ -11,8 +11,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from bentos.model_server.card import OnDemandEntry
-from bentos.model_server.on_demand import OnDemandFailed, OnDemandFunction, function_of
+from bentos.model_server.artefact.card import OnDemandEntry
+from bentos.model_server.artefact.on_demand import OnDemandFailed, OnDemandFunction, function_of
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.features.on_demand import read_functions, with_on_demand
 from mlplat_assets.references import expand

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bentos.model_server.encoding import encode
-from bentos.model_server.predictor import Predictor
+from bentos.model_server.artefact.encoding import encode
+from bentos.model_server.artefact.predictor import Predictor
 from mlplat_assets.model_spec import Task
 from mlplat_assets.models.artefact import input_columns, write_artefact
 from mlplat_assets.models.trainers.contract import Batch

@@ -12,7 +12,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from bentos.model_server.predictor import Predictor
+from bentos.model_server.artefact.predictor import Predictor
 from mlplat_assets.model_spec import Calibration
 from mlplat_assets.models.artefact import input_columns, write_artefact
 from mlplat_assets.models.trainers.calibration import (

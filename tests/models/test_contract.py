@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bentos.model_server.predictor import Predictor
+from bentos.model_server.artefact.predictor import Predictor
 from mlplat_assets.models.artefact import input_columns, write_artefact
 from mlplat_assets.models.trainers.contract import TrainerUnusable, Value, trainer_class
 from mlplat_assets.models.trainers.feeding import class_indices, class_names, predict, tensors

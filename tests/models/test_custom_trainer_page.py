@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bentos.model_server.predictor import Predictor
+from bentos.model_server.artefact.predictor import Predictor
 from mlplat_assets.models.artefact import input_columns, write_artefact
 from mlplat_assets.models.trainers.fitting import fit
 from mlplat_assets.models.trainers.settings import Fitting

@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import Logger
 from mlplat_assets.metrics import score
 from mlplat_assets.model_spec import Task
 from mlplat_assets.models.baseline import fit_baseline
-from mlplat_assets.models.tracking import Subject, tracked, tracking_client
+from mlplat_assets.models.tracking.runs import Subject, tracked, tracking_client
 from mlplat_assets.models.trainers.batches import Batches
 from mlplat_assets.models.trainers.contract import Batch, Value
 from mlplat_assets.models.trainers.feeding import predict, tensors

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bentos.model_server.predictor import ArtifactUnusable, Predictor
+from bentos.model_server.artefact.predictor import ArtifactUnusable, Predictor
 from mlplat_assets.model_spec import Gate, Int8
 from mlplat_assets.models.artefact import export_graph
 from mlplat_assets.models.evaluations.intervals import days_of

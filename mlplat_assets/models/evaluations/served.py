@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from bentos.model_server.card import Card, read_card
-from bentos.model_server.encoding import Column
-from bentos.model_server.on_demand import OnDemandFunction, load_functions
-from bentos.model_server.predictor import Predictor
+from bentos.model_server.artefact.card import Card, read_card
+from bentos.model_server.artefact.encoding import Column
+from bentos.model_server.artefact.on_demand import OnDemandFunction, load_functions
+from bentos.model_server.artefact.predictor import Predictor
 from mlplat_assets.features.on_demand import with_on_demand
 from mlplat_assets.models.artefact import input_columns
 from resources.artifacts import ArtifactStore

@@ -8,9 +8,9 @@ import dagster as dg
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.accounts import accounted
 from mlplat_assets.models.handoff import latest
 from mlplat_assets.models.inputs import ModelInputs, model_inputs
+from mlplat_assets.models.lineage.accounts import accounted
 from mlplat_assets.models.search.driver import Plan, exclusively, search
 from mlplat_assets.models.search.result import found_by
 from mlplat_assets.models.search.study import Study, study_name
@@ -18,10 +18,15 @@ from mlplat_assets.models.search.tracking import track_trial
 from mlplat_assets.models.search.trial import Outcome
 from mlplat_assets.models.search.workers import local_workers
 from mlplat_assets.models.splits import Split
-from mlplat_assets.models.tracked_run import TrackedRun
-from mlplat_assets.models.tracking import Subject, tracked
+from mlplat_assets.models.tracking.runs import Subject, tracked
+from mlplat_assets.models.tracking.tracked_run import TrackedRun
+from mlplat_assets.models.tracking.training_run import (
+    dagster_link,
+    fit_arguments,
+    marks,
+    training_data,
+)
 from mlplat_assets.models.training import read_manifest, read_split
-from mlplat_assets.models.training_run import dagster_link, fit_arguments, marks, training_data
 from resources.artifacts import ArtifactStore
 from resources.settings import Settings
 

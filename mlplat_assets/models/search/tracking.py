@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from mlplat_assets.models.search.trial import Outcome
-from mlplat_assets.models.tracked_run import TrackedRun
-from mlplat_assets.models.tracking import Subject, tracked
+from mlplat_assets.models.tracking.runs import Subject, tracked
+from mlplat_assets.models.tracking.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
     import optuna

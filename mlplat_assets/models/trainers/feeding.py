@@ -6,7 +6,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from bentos.model_server.encoding import encode
+from bentos.model_server.artefact.encoding import encode
 from mlplat_assets.model_spec import Task
 from mlplat_assets.models.artefact import Preprocessing, input_columns
 from mlplat_assets.models.trainers.contract import Batch

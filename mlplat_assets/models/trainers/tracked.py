@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from mlplat_assets.models.tracked_run import TrackedRun
+from mlplat_assets.models.tracking.tracked_run import TrackedRun
 
 # Enough for any screen. A training of fewer steps has a point for each.
 POINTS_OF_A_CURVE = 1000

@@ -16,7 +16,7 @@ from mlplat_assets.models.search.asset import SearchRequest, run_search
 from mlplat_assets.models.search.result import newest_search, with_best
 from mlplat_assets.models.search.study import space_digest
 from mlplat_assets.models.splits import Split
-from mlplat_assets.models.tracking import PARENT, tracking_client
+from mlplat_assets.models.tracking.runs import PARENT, tracking_client
 from mlplat_assets.models.training_sets import LABEL
 from mlplat_assets.search_checks import check_search
 from mlplat_assets.search_spec import Choice, IntRange, Search, Uniform

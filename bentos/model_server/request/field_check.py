@@ -6,7 +6,7 @@ from typing import cast
 
 import msgspec
 
-from bentos.model_server.card import Field
+from bentos.model_server.artefact.card import Field
 
 SHOWN = 200
 _INT64 = 2**63

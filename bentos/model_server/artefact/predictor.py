@@ -16,7 +16,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     NotImplemented,
 )
 
-from bentos.model_server.encoding import Column, Encoder
+from bentos.model_server.artefact.encoding import Column, Encoder
 
 # The graph of each form of a network that an artefact may hold. A card names the form that serves.
 GRAPHS = {"fp32": "model.onnx", "int8": "model.int8.onnx"}

@@ -8,9 +8,9 @@ import polars as pl
 from mlplat_assets.discovery import Declared
 from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.inputs import ModelInputs
-from mlplat_assets.models.provenance import code_version, uncommitted_changes
-from mlplat_assets.models.tracked_run import Data
-from mlplat_assets.models.tracking import Subject
+from mlplat_assets.models.lineage.provenance import code_version, uncommitted_changes
+from mlplat_assets.models.tracking.runs import Subject
+from mlplat_assets.models.tracking.tracked_run import Data
 from mlplat_assets.models.training_sets import LABEL
 from resources.digests import digest
 from resources.settings import REPOSITORY, Settings

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlplat_assets.models.data_versions import DayVersion, TableVersion, keep
-from mlplat_assets.models.difference import Change, Difference, TableChange, difference
+from mlplat_assets.models.lineage.data_versions import DayVersion, TableVersion, keep
+from mlplat_assets.models.lineage.difference import Change, Difference, TableChange, difference
 from resources.artifacts import ArtifactStore, artifact_store
 from resources.digests import canonical_json, digest
 from resources.registry.records import ApprovalTerms, Stage, Version

@@ -18,16 +18,21 @@ import polars as pl
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.features.historical import lake_at
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.data_versions import ChangedDay, changed_days, kept
-from mlplat_assets.models.difference import Change, changes, definitions_changed, packages_changed
 from mlplat_assets.models.inputs import ModelInputs, model_inputs
-from mlplat_assets.models.provenance import (
+from mlplat_assets.models.lineage.data_versions import ChangedDay, changed_days, kept
+from mlplat_assets.models.lineage.difference import (
+    Change,
+    changes,
+    definitions_changed,
+    packages_changed,
+)
+from mlplat_assets.models.lineage.provenance import (
     code_version,
     environment_version,
     installed_packages,
     uncommitted_changes,
 )
-from mlplat_assets.models.recipe import catalogue_of, read_recipe
+from mlplat_assets.models.lineage.recipe import catalogue_of, read_recipe
 from mlplat_assets.models.training import cut, fit_model
 from mlplat_assets.models.training_sets import UNIT, build, definitions, parquet_of
 from resources.artifacts import ArtifactStore, files_of

@@ -13,9 +13,9 @@ from types import ModuleType
 
 import numpy as np
 
-from bentos.model_server.card import Column, Kind, OnDemandEntry
-from bentos.model_server.column_arrays import Array, Scalar, as_array, as_values
-from bentos.model_server.field_check import SHOWN
+from bentos.model_server.artefact.card import Column, Kind, OnDemandEntry
+from bentos.model_server.artefact.column_arrays import Array, Scalar, as_array, as_values
+from bentos.model_server.request.field_check import SHOWN
 from resources.digests import digest_of_bytes
 from resources.online_store import Value
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlplat_assets.models.leftovers import leftovers
+from mlplat_assets.models.lineage.leftovers import leftovers
 from resources.digests import digest
 from resources.settings import from_environment
 

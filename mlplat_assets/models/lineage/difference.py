@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from mlplat_assets.models.data_versions import TableVersion, kept
+from mlplat_assets.models.lineage.data_versions import TableVersion, kept
 from resources.artifacts import ArtifactStore
 from resources.registry.records import Version
 

@@ -13,9 +13,9 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from mlplat_assets.models.history_plot import history_plot
-from mlplat_assets.models.tracked_run import SECONDS_BETWEEN_WRITES, Data, TrackedRun
-from mlplat_assets.models.tracking import Subject, log_evaluation, tracked, tracking_client
+from mlplat_assets.models.tracking.history_plot import history_plot
+from mlplat_assets.models.tracking.runs import Subject, log_evaluation, tracked, tracking_client
+from mlplat_assets.models.tracking.tracked_run import SECONDS_BETWEEN_WRITES, Data, TrackedRun
 from mlplat_assets.models.trainers.tracked import RunLogger, StepCurve
 
 SUBJECT = Subject(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from bentos.model_server.predictor import ArtifactUnusable
-from bentos.model_server.routing import NotServing, Routing, Target
+from bentos.model_server.artefact.predictor import ArtifactUnusable
+from bentos.model_server.routing.versions import NotServing, Routing, Target
 from resources.artifacts import folder_digest
 
 FOLDER = "artefact"

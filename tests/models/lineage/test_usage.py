@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlplat_assets.models.usage import Meter, Usage, metered
+from mlplat_assets.models.lineage.usage import Meter, Usage, metered
 from resources.settings import from_environment
 
 BURN = "import time\nwhile time.process_time() < 0.5: pass"

@@ -13,10 +13,13 @@ from datetime import datetime
 from logging import getLogger
 from pathlib import Path
 
-from bentos.model_server.card import Card, read_card
-from bentos.model_server.contract import RequestContract
-from bentos.model_server.on_demand import OnDemandFailed, OnDemandFunction, load_functions
-from bentos.model_server.predictor import ArtifactUnusable, Predictor
+import msgspec
+
+from bentos.model_server.artefact.card import Card, read_card
+from bentos.model_server.artefact.on_demand import OnDemandFailed, OnDemandFunction, load_functions
+from bentos.model_server.artefact.predictor import ArtifactUnusable, Predictor
+from bentos.model_server.request.contract import RequestContract
+from resources.buckets import bucket_of
 
 _KEPT = 2
 _log = getLogger("bentoml.mlplat.routing")
@@ -43,6 +46,15 @@ class Served:
     predictor: Predictor
     contract: RequestContract
     on_demand: tuple[OnDemandFunction, ...] = ()
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Which version answers a unit, as which variant, by which revision of the traffic table."""
+
+    variant: str
+    served: Served
+    bucket: int
+    revision: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +99,17 @@ class Routing:
             contract=RequestContract(card),
             on_demand=_functions(card, folder),
         )
+
+    def choose(self, unit_id: str) -> "Choice":
+        """The version that answers a unit.
+
+        Raises:
+            NotServing: None is loaded.
+        """
+        if self.active is None:
+            raise NotServing(f"no version of {self.model} is loaded")
+        bucket = bucket_of(self.model, unit_id)
+        return Choice(variant="champion", served=self.active, bucket=bucket, revision=0)
 
     def activate(self, served: Served) -> None:
         """Answer with this version from now on; the one before stays loaded for a rollback."""

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from mlplat_assets.models.provenance import code_version, installed_packages, uncommitted_changes
+from mlplat_assets.models.lineage.provenance import (
+    code_version,
+    installed_packages,
+    uncommitted_changes,
+)
 from resources.digests import digest_of_bytes, digest_of_file
 
 

@@ -5,9 +5,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from bentos.model_server.predictor import ArtifactUnusable
+from bentos.model_server.artefact.predictor import ArtifactUnusable
 
 DType = Literal["float", "int", "bool", "string"]
+Policy = Literal["reject", "clip", "flag"]
 Kind = Literal["float", "float32", "int", "bool", "string", "timestamp"]
 
 # The field that every request has: the decision time.
@@ -77,10 +78,24 @@ class OnDemandEntry(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
 
 
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of predictions: `mlplat_assets.serving_spec.Journal`."""
+
+    share: float = 1.0
+    redact: tuple[str, ...] = ()
+    required: bool = True
+
+
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do when the online store has no row for an entity."""
+    """How the service answers: `mlplat_assets.serving_spec.Serving`, `cache` in seconds."""
 
     on_missing: Literal["predict", "refuse"] = "predict"
+    on_unavailable: Literal["refuse", "defaults"] = "refuse"
+    defaults: dict[str, bool | int | float | str] = {}
+    cache: dict[str, float] = {}
+    out_of_range: dict[str, Policy] = {}
+    unknown_fields: Literal["reject", "ignore"] = "reject"
+    journal: Recording = Recording()
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):

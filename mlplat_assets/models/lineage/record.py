@@ -11,7 +11,7 @@ from typing import Any
 
 from mlplat_assets.discovery import Declared
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.provenance import (
+from mlplat_assets.models.lineage.provenance import (
     code_version,
     environment_version,
     installed_packages,

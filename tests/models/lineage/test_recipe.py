@@ -10,7 +10,7 @@ from mlplat_assets.catalogue import catalogue
 from mlplat_assets.discovery import Catalogue
 from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.inputs import model_inputs
-from mlplat_assets.models.recipe import BESIDE, Recipe, catalogue_of, read_recipe, recipe_of
+from mlplat_assets.models.lineage.recipe import BESIDE, Recipe, catalogue_of, read_recipe, recipe_of
 from mlplat_assets.spec import OnDemandView
 from resources.digests import digest_of_bytes
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlplat_assets.models.retention import Kept, kept, unneeded
+from mlplat_assets.models.lineage.retention import Kept, kept, unneeded
 from resources.artifact_blobs import StoredBlob
 from resources.artifacts import ArtifactStore, artifact_store
 from resources.digests import digest

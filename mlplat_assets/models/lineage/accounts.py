@@ -19,7 +19,7 @@ import pyarrow as pa
 from mlplat_assets.discovery import Declared
 from mlplat_assets.keys import Stage
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.models.usage import Meter, Usage, metered
+from mlplat_assets.models.lineage.usage import Meter, Usage, metered
 from resources.lake import Lake, create_table
 from resources.settings import Settings
 

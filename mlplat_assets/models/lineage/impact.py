@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from mlplat_assets.models.accounts import STEPS
-from mlplat_assets.models.data_versions import kept
+from mlplat_assets.models.lineage.accounts import STEPS
+from mlplat_assets.models.lineage.data_versions import kept
 from resources.artifacts import ArtifactStore
 from resources.lake import Lake
 from resources.registry.records import Version

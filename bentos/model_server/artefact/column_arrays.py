@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bentos.model_server.card import Kind
-from bentos.model_server.field_check import is_unicode
+from bentos.model_server.artefact.card import Kind
+from bentos.model_server.request.field_check import is_unicode
 from resources.online_store import Value
 
 Array = npt.NDArray[Any]

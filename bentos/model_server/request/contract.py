@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
 
-from bentos.model_server.card import Card
-from bentos.model_server.field_check import SHOWN, FieldCheck, is_unicode, name_of, shown
+from bentos.model_server.artefact.card import Card
+from bentos.model_server.request.field_check import SHOWN, FieldCheck, is_unicode, name_of, shown
 
 Value = bool | int | float | str | None
 
