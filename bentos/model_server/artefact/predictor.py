@@ -20,6 +20,9 @@ from bentos.model_server.artefact.encoding import Column, Encoder
 
 # The graph of each form of a network that an artefact may hold. A card names the form that serves.
 GRAPHS = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
+# Kernels take rows four at a time, and round the rows that are left over otherwise: of 5,000 rows
+# 1,057 had other bits alone than among others. In whole blocks none has.
+_BLOCK = 4
 _ONNX_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented)
 
 
@@ -72,14 +75,17 @@ class Predictor:
     def predict(self, columns: Mapping[str, Column]) -> npt.NDArray[np.float32]:
         """Predictions [n], probabilities or values, or [n, K], the probabilities of K classes.
 
+        A row's prediction has the same bits whichever rows it is asked with.
+
         Raises:
             KeyError, ValueError: The columns do not fit the model (see Encoder).
         """
         numeric, categorical = self._encode(columns)
-        arrays = {"numeric": numeric, "categorical": categorical}
+        rows = len(numeric)
+        arrays = {"numeric": in_blocks(numeric), "categorical": in_blocks(categorical)}
         fed = {name: arrays[name] for name in self._inputs}
         (prediction,) = self._session.run(["prediction"], fed)
-        return np.asarray(prediction, dtype=np.float32)
+        return np.asarray(prediction, dtype=np.float32)[:rows]
 
     def warm_up(self, classes: int = 0) -> None:
         """Predict one row of missing values, so that the first request does not pay for it.
@@ -92,6 +98,14 @@ class Predictor:
         wanted = (1, classes) if classes else (1,)
         if prediction.shape != wanted or not np.isfinite(prediction).all():
             raise ArtifactUnusable(f"a row of missing values is predicted as {prediction.tolist()}")
+
+
+def in_blocks(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The rows [n, N], and rows of zeros up to a whole number of blocks."""
+    short = -len(rows) % _BLOCK
+    if not short:
+        return rows
+    return np.concatenate([rows, np.zeros((short, rows.shape[1]), rows.dtype)])
 
 
 def graph_session(graph: bytes, threads: int) -> ort.InferenceSession:
