@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bentos.model_server.artefact.predictor import Predictor, graph_session
 
-ROWS, COLUMNS, WIDTH = 200, 20, 64
+ROWS, COLUMNS, WIDTH = 200, 41, 192
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,10 @@ def predictor() -> Predictor:
         return numpy_helper.from_array(chance.normal(0, 0.3, shape).astype(np.float32), name)
 
     nodes = [
-        helper.make_node("MatMul", ["numeric", "first"], ["a"]),
-        helper.make_node("Relu", ["a"], ["b"]),
-        helper.make_node("MatMul", ["b", "second"], ["c"]),
+        helper.make_node("Cos", ["numeric"], ["waves"]),
+        helper.make_node("Gemm", ["waves", "first"], ["a"], transB=1),
+        helper.make_node("Sigmoid", ["a"], ["b"]),
+        helper.make_node("Gemm", ["b", "second"], ["c"], transB=1),
         helper.make_node("Sigmoid", ["c"], ["d"]),
         helper.make_node("Squeeze", ["d", "axis"], ["prediction"]),
     ]
@@ -33,8 +34,8 @@ def predictor() -> Predictor:
         [helper.make_tensor_value_info("numeric", TensorProto.FLOAT, ["rows", COLUMNS])],
         [helper.make_tensor_value_info("prediction", TensorProto.FLOAT, ["rows"])],
         [
-            weights("first", COLUMNS, WIDTH),
-            weights("second", WIDTH, 1),
+            weights("first", WIDTH, COLUMNS),
+            weights("second", 1, WIDTH),
             numpy_helper.from_array(np.asarray([1], np.int64), "axis"),
         ],
     )
