@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+# What the folder of a model's shadows is called: `<model>.shadows`, beside `<model>`.
+SHADOWS = ".shadows"
 _ABSENT = msgspec.Raw()
 _NULL = b"null"
 
