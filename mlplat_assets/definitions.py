@@ -24,6 +24,7 @@ from mlplat_assets.monitoring.drift_asset import drift
 from mlplat_assets.monitoring.performance import performance
 from mlplat_assets.monitoring.predictions import predictions
 from mlplat_assets.monitoring.shadow_predictions import shadow_predictions
+from mlplat_assets.scoring.asset import scores
 from resources.dagster_bindings import RESOURCES
 
 # In flow order: what each model is given.
@@ -35,6 +36,7 @@ CHAIN = (
     champion,
     bento,
     endpoint,
+    scores,
     predictions,
     shadow_predictions,
     drift,

@@ -7,7 +7,6 @@ from pathlib import Path
 import duckdb
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mlplat_assets.monitoring.journal_chunks import Chunk, next_chunk
 from mlplat_assets.monitoring.journal_records import as_arrow, schema_of
@@ -105,7 +104,7 @@ class Intake:
         if "stream" not in rows.column_names or rows["stream"].null_count == rows.num_rows:
             return rows
         connection.register("given", rows)
-        days = pc.min_max(rows["partition_day"])
+        days = rows["partition_day"].unique().to_pylist()
         return connection.execute(
             f"""select * from given where stream is null
                 or not exists (
@@ -114,5 +113,5 @@ class Intake:
                       and held.partition_day between ? and ?)
                 qualify stream is null
                 or row_number() over (partition by prediction_id order by served_at) = 1""",
-            [days["min"].as_py(), days["max"].as_py()],
+            [min(days), max(days)],
         ).to_arrow_table()

@@ -102,7 +102,7 @@ def _rank_correlation(shadow: np.ndarray, live: np.ndarray) -> float | None:
 
     if len(live) < 3 or np.ptp(shadow) == 0 or np.ptp(live) == 0:
         return None
-    found = float(spearmanr(shadow, live)[0])
+    found = cast(float, spearmanr(shadow, live)[0])
     return None if math.isnan(found) else found
 
 
