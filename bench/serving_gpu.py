@@ -42,8 +42,8 @@ def network() -> TabularNetwork:
     """The platform's network in its default size, with made-up weights."""
     torch.manual_seed(1)
     shape = Shape(
-        categories=CATEGORIES, outputs=1, hidden=256, layers=3, dropout=0.0,
-        frequencies=16, frequency_scale=0.1, periodic_width=8,
+        categories=CATEGORIES, outputs=1, hidden=192, layers=2, dropout=0.0,
+        frequencies=8, frequency_scale=0.1, periodic_width=6,
     )  # fmt: skip
     return TabularNetwork(shape, torch.randn(1000, NUMERIC), classifier=True)
 

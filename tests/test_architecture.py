@@ -225,7 +225,7 @@ def normal(name: str) -> str:
 def test_every_library_imported_is_declared(are_tests: bool) -> None:
     """A library that only comes along with another one leaves with it."""
     providers = packages_distributions()
-    known = {*sys.stdlib_module_names, *OURS, "tests"}
+    known = {*sys.stdlib_module_names, *OURS, "tests", *({"bench"} if are_tests else ())}
     # botocore is boto3's other half: one project, released together.
     known |= {"botocore"}
     missing = [
