@@ -17,21 +17,23 @@ def open_registry(home: Path) -> Registry:
     return opened
 
 
-def promote(home: Path, bias: float, document: dict[str, Any] | None = None) -> Version:
+def promote(
+    home: Path, bias: float, document: dict[str, Any] | None = None, model: str = MODEL
+) -> Version:
     """Store, register and promote an artefact with this bias."""
     versions = open_registry(home)
     folder = write_artefact(home / "built" / str(bias), bias=bias, document=document)
     artifact_digest = artifact_store(str(home / "artifacts")).put_folder(folder)
-    champion = versions.champion(MODEL)
+    champion = versions.champion(model)
     evidence: dict[str, Any] = {
-        "model": MODEL,
+        "model": model,
         "artifact_digest": artifact_digest,
         "champion_version": champion.number if champion else None,
         "gates": [{"metric": "auc", "passed": True}],
         "passed": True,
     }
     registered = versions.register(
-        MODEL,
+        model,
         artifact_digest=artifact_digest,
         evidence=evidence,
         evidence_digest=digest(evidence),
@@ -41,5 +43,5 @@ def promote(home: Path, bias: float, document: dict[str, Any] | None = None) -> 
         run_id="run",
     )
     return versions.promote(
-        MODEL, registered.number, actor="cli", approver="ada@example.org", reason="better"
+        model, registered.number, actor="cli", approver="ada@example.org", reason="better"
     )
