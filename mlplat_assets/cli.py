@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from mlplat_assets.commands.feature_commands import features_app
 from mlplat_assets.commands.governance_commands import audit_app, decisions_app, tokens_app
 from mlplat_assets.commands.lineage_commands import lineage_app, model_lineage_app
-from mlplat_assets.commands.model_commands import models_app
+from mlplat_assets.commands.model_commands import Model, models_app
 from mlplat_assets.commands.output import HELP, console, fail
 from resources.registry.errors import RegistryError
 from resources.settings import from_environment
