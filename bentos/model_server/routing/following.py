@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bentos.model_server.routing.known import KnownTable
 from bentos.model_server.routing.shelf import RETRY_SECONDS, Shelf
-from bentos.model_server.routing.table import alone, compiled, target_of, targets_of
+from bentos.model_server.routing.table import compiled, target_of, targets_of
 from bentos.model_server.routing.versions import (
     Checked,
     NotServing,
@@ -58,7 +58,7 @@ class Follower:
     def serve_alone(self, served: Served) -> None:
         """Answer every unit with this version until a table is known."""
         self._shelf.put(served)
-        self._switch(alone(self.routing.model, served))
+        self.routing.activate(served)
 
     def recall(self) -> None:
         """Take up the last table that was known here, where its champion can be loaded."""

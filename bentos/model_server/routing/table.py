@@ -57,14 +57,6 @@ def compiled(table: TrafficTable, champion: Served, load: Load) -> Table:
     )
 
 
-def alone(model: str, champion: Served) -> Table:
-    """The table of a version that answers every unit, while no other table is known."""
-    lane = Lane(variant=CHAMPION, served=champion)
-    return Table(
-        revision=0, salt=model, champion=champion, variants=(lane,), lanes=(lane,) * BUCKETS
-    )
-
-
 def _loaded(placed: Placed | None, stages: tuple[Stage, ...], load: Load) -> Served | str:
     if placed is None:
         return "the registry has no such version"

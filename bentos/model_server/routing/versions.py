@@ -15,8 +15,9 @@ from bentos.model_server.artefact.card import Card, read_card
 from bentos.model_server.artefact.on_demand import OnDemandFailed, OnDemandFunction, load_functions
 from bentos.model_server.artefact.predictor import ArtifactUnusable, Predictor
 from bentos.model_server.request.contract import RequestContract
-from resources.buckets import bucket_of
+from resources.buckets import BUCKETS, bucket_of
 from resources.registry.allocation import percent_of
+from resources.registry.traffic_table import CHAMPION
 
 
 class NotServing(RuntimeError):
@@ -127,6 +128,14 @@ class Routing:
         lane = table.overrides.get(unit_id) or table.lanes[bucket]
         return Choice(
             variant=lane.variant, served=lane.served, bucket=bucket, revision=table.revision
+        )
+
+    def activate(self, served: Served) -> None:
+        """Let a version answer every unit, by revision 0: while no table is known."""
+        lane = Lane(variant=CHAMPION, served=served)
+        lanes = (lane,) * BUCKETS
+        self.table = Table(
+            revision=0, salt=self.model, champion=served, variants=(lane,), lanes=lanes
         )
 
     @property
