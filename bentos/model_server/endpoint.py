@@ -11,7 +11,7 @@ from http import HTTPStatus
 import msgspec
 import numpy as np
 
-from bentos.model_server.artefact.card import EVENT_TIMESTAMP
+from bentos.model_server.artefact.card import EVENT_TIMESTAMP, Card
 from bentos.model_server.artefact.on_demand import OnDemandFailed
 from bentos.model_server.journal.segments import Journal, JournalUnavailable
 from bentos.model_server.request.contract import (
@@ -94,6 +94,10 @@ class Endpoint:
                 "error": checked.error,
             },
         }
+
+    def card(self) -> Card:
+        """The card of the version that answers."""
+        return self._served().card
 
     def _served(self) -> Served:
         served = self.routing.active

@@ -19,10 +19,11 @@ Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
 class Drain:
-    """Whether this process is ending; `last` is called before the server stops to listen."""
+    """Whether this process is ending; `begun` is called when it begins to."""
 
-    def __init__(self, seconds: float = DRAIN_SECONDS) -> None:
+    def __init__(self, begun: Callable[[], None], seconds: float = DRAIN_SECONDS) -> None:
         self.is_on = False
+        self._begun = begun
         self._seconds = seconds
         self._handlers: dict[int, Handler] = {}
 
@@ -40,6 +41,7 @@ class Drain:
         if self.is_on:
             return
         self.is_on = True
+        self._begun()
         _log.info("ending: not ready any more, and closing connections for %g s", self._seconds)
         loop.call_later(self._seconds, self._end, number)
 

@@ -47,6 +47,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     meter: ClassVar[Meter] = Meter()
     limit: ClassVar[int] = CONNECTIONS
+    _closes: ClassVar[bool] = False
     _swept: ClassVar[AbstractEventLoop | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -85,6 +86,8 @@ class GuardedProtocol(HttpToolsProtocol):
             if not cycle.more_body and not cycle.response_complete:
                 self._cut_at = 0.0
                 self._header_bytes = 0
+                if self._closes:
+                    cycle.keep_alive = False
                 return
             self._wait(is_in_body=True)
         else:
@@ -93,6 +96,11 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._cut(_LONG)
                 return
             self._wait(is_in_body=False)
+
+    @staticmethod
+    def close_after_answers() -> None:
+        """From now on every answer closes its connection, and says so in its headers."""
+        GuardedProtocol._closes = True
 
     def pause_writing(self) -> None:
         """The client does not read."""
@@ -146,9 +154,8 @@ class GuardedProtocol(HttpToolsProtocol):
             GuardedProtocol._swept = None
 
 
-def guard_connections(meter: Meter) -> None:
+def guard_connections() -> None:
     """Have the server that this process starts use `GuardedProtocol`."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    GuardedProtocol.meter = meter
     GuardedProtocol.limit = max(1, min(CONNECTIONS, files - _OTHER_FILES))
     HTTP_PROTOCOLS["auto"] = f"{GuardedProtocol.__module__}:{GuardedProtocol.__qualname__}"

@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import dataclass
+from typing import final
 
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
 
 
+@final
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
     """An HTTP status, what was wrong, and headers that say what to do."""
