@@ -24,7 +24,8 @@ from bentos.model_server.artefact.baked import BakedArtifact, load_first_version
 from bentos.model_server.artefact.predictor import ArtifactUnusable
 from bentos.model_server.endpoint import Endpoint
 from bentos.model_server.front.guard import Guard
-from bentos.model_server.front.seam import FrontedService, refuse_open_service
+from bentos.model_server.front.seam import FrontedService
+from bentos.model_server.front.supervisor import prepare_supervisor
 from bentos.model_server.journal.segments import Journal
 from bentos.model_server.meter import Meter
 from bentos.model_server.routing.versions import Routing, Target
@@ -73,9 +74,9 @@ class ModelServer:
 
     @bentoml.on_deployment
     @staticmethod
-    def check() -> None:
-        """Refuse to start where everybody would be answered."""
-        refuse_open_service()
+    def prepare() -> None:
+        """Refuse to start where everybody would be answered; see `prepare_supervisor`."""
+        prepare_supervisor()
 
     def __init__(self) -> None:
         settings = from_environment()

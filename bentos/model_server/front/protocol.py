@@ -16,6 +16,8 @@ from bentos.model_server.meter import Meter
 
 # For the headers, for the body, and for reading an answer that the kernel has no room for.
 PATIENCE_SECONDS = 10.0
+# What a connection that was accepted last may take to send its request.
+LAST_SECONDS = 0.5
 HEADER_BYTES = 64 * 1024
 # A connection takes 12 kB with its buffers; more than these are a fault or an attack.
 CONNECTIONS = 4096
@@ -96,6 +98,13 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._cut(_LONG)
                 return
             self._wait(is_in_body=False)
+
+    def shutdown(self) -> None:
+        """Close after the answer under way; one without may have a request on its way."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LAST_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     @staticmethod
     def close_after_answers() -> None:
