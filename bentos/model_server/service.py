@@ -101,16 +101,17 @@ class ModelServer:
         """Stop following and release the stores."""
         self._stop.set()
         self._follower.join()
+        self.endpoint.close()
         self._store.close()
         self._journal.close()
 
     def __is_ready__(self) -> bool:
-        """Whether a version is loaded, for BentoML's /readyz."""
-        return self._routing.active is not None
+        """Whether requests will be answered, for BentoML's /readyz."""
+        return self.endpoint.is_ready()
 
     @bentoml.api
     async def predict(self, request: dict[str, Any], /, context: bentoml.Context) -> dict[str, Any]:
         """One prediction, like POST /v1/predict: the request is the JSON body itself."""
-        answer = self.endpoint.answer(request)
+        answer = await self.endpoint.answer(request)
         context.response.status_code = answer.status
         return json.loads(answer.body)
