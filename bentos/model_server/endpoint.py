@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from http import HTTPStatus
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TypeVar
 
 from bentos.model_server.answering.completion import Completion
@@ -12,6 +12,7 @@ from bentos.model_server.answering.pending import Caller, Pending
 from bentos.model_server.answering.plan import Plan
 from bentos.model_server.answering.records import Recorder
 from bentos.model_server.answering.refusals import REFUSALS, Answer, DeadlinePassed, refusal_of
+from bentos.model_server.artefact.card import Card
 from bentos.model_server.features.cache import FeatureCache
 from bentos.model_server.features.reading import FeatureReader, StoredValues
 from bentos.model_server.journal.segments import Journal
@@ -19,7 +20,7 @@ from bentos.model_server.meter import Meter
 from bentos.model_server.request.contract import Request, parse_body
 from bentos.model_server.request.field_check import is_unicode
 from bentos.model_server.routing.shadows import Shadows
-from bentos.model_server.routing.versions import Choice, NotServing, Routing
+from bentos.model_server.routing.versions import Choice, NotServing, Routing, Served
 from bentos.model_server.runtime.batcher import Batcher
 from resources.online_store import OnlineStore
 
@@ -71,7 +72,7 @@ class Endpoint:
         try:
             choice, request = self.understood(body)
             self.meter.stage("decode", perf_counter() - started)
-            answer = await self.predicted(choice, request, caller or _patient(started), started)
+            answer = await self.predicted(choice, request, caller or _patient(), started)
         except REFUSALS as error:
             return self._refused(error, choice, started)
         version = choice.served.target.version
@@ -84,7 +85,7 @@ class Endpoint:
         choice = None
         try:
             choice, request = self._validated(payload)
-            answer = await self.predicted(choice, request, _patient(started), started)
+            answer = await self.predicted(choice, request, _patient(), started)
         except REFUSALS as error:
             return self._refused(error, choice, started)
         version = choice.served.target.version
@@ -140,9 +141,7 @@ class Endpoint:
 
     def description(self) -> dict[str, object]:
         """The model, the version that answers, the request it expects, the registry's state."""
-        served = self.routing.active
-        if served is None:
-            raise NotServing(f"no version of {self.routing.model} is loaded")
+        served = self._served()
         checked = self.routing.checked
         return {
             "model": self.routing.model,
@@ -159,6 +158,10 @@ class Endpoint:
             },
         }
 
+    def card(self) -> Card:
+        """The card of the version that answers."""
+        return self._served().card
+
     def is_ready(self) -> bool:
         """Whether requests will be answered: a version is loaded and can be recorded."""
         active = self.routing.active
@@ -169,6 +172,12 @@ class Endpoint:
     def close(self) -> None:
         """End what runs beside the event loop."""
         self._batcher.close()
+
+    def _served(self) -> Served:
+        served = self.routing.active
+        if served is None:
+            raise NotServing(f"no version of {self.routing.model} is loaded")
+        return served
 
     def _validated(self, payload: object) -> tuple[Choice, Request]:
         unit_id = payload.get("unit_id") if isinstance(payload, dict) else None
@@ -193,8 +202,8 @@ class Endpoint:
         return answer
 
 
-def _patient(started: float) -> Caller:
-    return Caller(deadline=started + DEADLINE_SECONDS)
+def _patient() -> Caller:
+    return Caller(deadline=monotonic() + DEADLINE_SECONDS)
 
 
 async def _within(answer: Awaitable[T], caller: Caller) -> T:
@@ -204,7 +213,7 @@ async def _within(answer: Awaitable[T], caller: Caller) -> T:
         DeadlinePassed: It does not.
     """
     try:
-        async with asyncio.timeout(caller.deadline - perf_counter()):
+        async with asyncio.timeout(caller.deadline - monotonic()):
             return await answer
     except TimeoutError as error:
         raise DeadlinePassed("the deadline passed before the answer was there") from error

@@ -23,8 +23,10 @@ import bentoml
 from bentos.model_server.artefact.baked import BakedArtifact, load_first_version, read_baked
 from bentos.model_server.artefact.predictor import ArtifactUnusable
 from bentos.model_server.endpoint import Endpoint
-from bentos.model_server.front.seam import FrontedService
+from bentos.model_server.front.guard import Guard
+from bentos.model_server.front.seam import FrontedService, refuse_open_service
 from bentos.model_server.journal.segments import Journal
+from bentos.model_server.meter import Meter
 from bentos.model_server.routing.versions import Routing, Target
 from resources.artifacts import artifact_store
 from resources.online_store import online_store
@@ -69,6 +71,12 @@ def _routing(settings: Settings, model: str) -> Routing:
 class ModelServer:
     """Predictions of one model: POST /v1/predict, GET /v1/model, /livez, /readyz, /metrics."""
 
+    @bentoml.on_deployment
+    @staticmethod
+    def check() -> None:
+        """Refuse to start where everybody would be answered."""
+        refuse_open_service()
+
     def __init__(self) -> None:
         settings = from_environment()
         baked = read_baked(_ROOT)
@@ -77,6 +85,13 @@ class ModelServer:
         load_first_version(self._routing, baked, _ROOT)
         self._store = online_store(settings.online_url, settings.online_timeout)
         self._journal = Journal(settings.journal / model, _now)
+        self.meter = Meter()
+        self.guard = Guard(
+            tokens=settings.serving_tokens,
+            meter=self.meter,
+            model=model,
+            metrics=Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]),
+        )
         self._stop = threading.Event()
         self._follower = threading.Thread(
             target=self._routing.follow, args=(self._stop, _POLL_SECONDS), daemon=True
@@ -87,12 +102,14 @@ class ModelServer:
             journal=self._journal,
             bento=baked.tag if baked else "",
             clock=_now,
+            meter=self.meter,
         )
 
     @bentoml.on_startup
     def start(self) -> None:
         """Follow the registry, and keep the garbage collector off what is loaded by now."""
         self._follower.start()
+        self.guard.start()
         gc.collect()
         gc.freeze()
 
@@ -104,10 +121,15 @@ class ModelServer:
         self.endpoint.close()
         self._store.close()
         self._journal.close()
+        self.guard.close()
 
     def __is_ready__(self) -> bool:
-        """Whether requests will be answered, for BentoML's /readyz."""
-        return self.endpoint.is_ready()
+        """Whether a version is loaded and the process is not ending, for BentoML's /readyz."""
+        return self.endpoint.is_ready() and not self.guard.drain.is_on
+
+    def __metrics__(self, content: str) -> str:
+        """BentoML's metrics with ours, for /metrics."""
+        return content + self.guard.metrics()
 
     @bentoml.api
     async def predict(self, request: dict[str, Any], /, context: bentoml.Context) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import cast
 
 import msgspec
@@ -48,7 +48,7 @@ class Completion:
 
     def wanted(self, items: list[Pending]) -> list[Pending]:
         """The items whose callers still wait; the others are told that it is too late."""
-        now = perf_counter()
+        now = monotonic()
         kept: list[Pending] = []
         for item in items:
             if item.future.done():

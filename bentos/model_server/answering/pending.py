@@ -13,7 +13,7 @@ from bentos.model_server.routing.versions import Choice
 class Caller:
     """Who asks, and how long they wait.
 
-    `deadline` is a time of `time.perf_counter`; `client` the name behind a token; `trace_id` that
+    `deadline` is a time of `time.monotonic`; `client` the name behind a token; `trace_id` that
     of a W3C traceparent header.
     """
 
