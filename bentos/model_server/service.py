@@ -103,6 +103,7 @@ class ModelServer:
             journal=self._journal,
             bento=baked.tag if baked else "",
             clock=_now,
+            meter=self.meter,
         )
 
     @bentoml.on_startup
@@ -118,13 +119,14 @@ class ModelServer:
         """Stop following and release the stores."""
         self._stop.set()
         self._follower.join()
+        self.endpoint.close()
         self._store.close()
         self._journal.close()
         self.guard.close()
 
     def __is_ready__(self) -> bool:
         """Whether a version is loaded and the process is not ending, for BentoML's /readyz."""
-        return self._routing.active is not None and not self.guard.drain.is_on
+        return self.endpoint.is_ready() and not self.guard.drain.is_on
 
     def __metrics__(self, content: str) -> str:
         """BentoML's metrics with ours, for /metrics."""
@@ -133,6 +135,6 @@ class ModelServer:
     @bentoml.api
     async def predict(self, request: dict[str, Any], /, context: bentoml.Context) -> dict[str, Any]:
         """One prediction, like POST /v1/predict: the request is the JSON body itself."""
-        answer = self.endpoint.answer(request)
+        answer = await self.endpoint.answer(request)
         context.response.status_code = answer.status
         return json.loads(answer.body)

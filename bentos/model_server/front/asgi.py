@@ -4,18 +4,22 @@
 itself, or hands on where the path is BentoML's.
 """
 
-import json
+import re
 from http import HTTPStatus
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bentos.model_server.endpoint import Answer, Endpoint
+from bentos.model_server.answering.batch import answer_batch
+from bentos.model_server.answering.pending import Caller
+from bentos.model_server.answering.refusals import Answer, ascii_json
+from bentos.model_server.endpoint import Endpoint
 from bentos.model_server.front.gate import Admitted, Gate
 from bentos.model_server.front.openapi import Described
 from bentos.model_server.front.refusal import HeaderPairs, Refusal
 
 _JSON = (b"content-type", b"application/json")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class BodyTooLong(ValueError):
@@ -37,6 +41,7 @@ class Front:
         self._app = app
         self._routes = {
             "/v1/predict": self._predict,
+            "/v1/predict/batch": self._predict_batch,
             "/v1/model": self._model,
             "/v1/openapi.json": self._openapi,
             "/docs.json": self._docs,
@@ -71,7 +76,11 @@ class Front:
 
     async def _predict(self, admitted: Admitted, receive: Receive, send: Send) -> None:
         body = await read_body(receive, admitted.limit)
-        await reply(send, self.endpoint.answer_body(body))
+        await reply(send, await self.endpoint.answer_body(body, caller_of(admitted)))
+
+    async def _predict_batch(self, admitted: Admitted, receive: Receive, send: Send) -> None:
+        body = await read_body(receive, admitted.limit)
+        await reply(send, await answer_batch(self.endpoint, body, caller_of(admitted)))
 
     async def _model(self, admitted: Admitted, receive: Receive, send: Send) -> None:
         body = msgspec.json.encode(self.endpoint.description())
@@ -106,6 +115,17 @@ class Front:
         await self._app(scope, replay, send)
 
 
+def caller_of(admitted: Admitted) -> Caller:
+    """Who asks, as a prediction's record names them."""
+    header = admitted.headers.get(b"traceparent")
+    trace = None if header is None else _TRACEPARENT.fullmatch(header)
+    return Caller(
+        deadline=admitted.deadline,
+        client=admitted.client,
+        trace_id=None if trace is None else trace[1].decode(),
+    )
+
+
 async def read_body(receive: Receive, limit: int) -> bytes:
     """The whole body of a request.
 
@@ -138,12 +158,15 @@ async def _read_on(receive: Receive, begun: bytes, limit: int, message: Message)
 
 async def reply(send: Send, answer: Answer) -> None:
     """Send one answer."""
-    await _send(send, answer.status, answer.body, (_JSON,))
+    headers: HeaderPairs = (_JSON,)
+    if answer.retry_after is not None:
+        headers = (_JSON, (b"retry-after", b"%d" % answer.retry_after))
+    await _send(send, answer.status, answer.body, headers)
 
 
 def refusal(status: HTTPStatus, error: str) -> Answer:
     """An answer that says what was wrong."""
-    return Answer(status=status, body=json.dumps({"error": error}).encode())
+    return Answer(status=status, body=ascii_json({"error": error}))
 
 
 async def _send(send: Send, status: int, body: bytes, headers: HeaderPairs) -> None:

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from logging import getLogger
 from pathlib import Path
 
 import msgspec
 
+from bentos.model_server.answering.plan import Plan
 from bentos.model_server.artefact.card import Card, read_card
 from bentos.model_server.artefact.on_demand import OnDemandFailed, OnDemandFunction, load_functions
 from bentos.model_server.artefact.predictor import ArtifactUnusable, Predictor
@@ -46,6 +48,18 @@ class Served:
     predictor: Predictor
     contract: RequestContract
     on_demand: tuple[OnDemandFunction, ...] = ()
+
+    @cached_property
+    def plan(self) -> Plan:
+        """How it answers, compiled."""
+        return Plan(
+            card=self.card,
+            predictor=self.predictor,
+            contract=self.contract,
+            on_demand=self.on_demand,
+            version=self.target.version,
+            artifact_digest=self.target.artifact_digest,
+        )
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -79,6 +93,7 @@ class Routing:
     clock: Callable[[], datetime]
     active: Served | None = None
     checked: Checked = field(default_factory=Checked)
+    shadows: tuple[Served, ...] = ()
     _loaded: dict[Target, Served] = field(default_factory=dict)
 
     def load(self, target: Target, folder: Path) -> Served:
@@ -92,13 +107,15 @@ class Routing:
         if card.model != self.model:
             raise ArtifactUnusable(f"artefact {folder} is of {card.model}, not of {self.model}")
         predictor.warm_up(len(card.classes))
-        return Served(
+        served = Served(
             target=target,
             card=card,
             predictor=predictor,
             contract=RequestContract(card),
             on_demand=_functions(card, folder),
         )
+        served.plan.warm_up()
+        return served
 
     def choose(self, unit_id: str) -> "Choice":
         """The version that answers a unit.
