@@ -66,6 +66,7 @@ class Front:
             else:
                 await self._hand_on(found, scope, receive, send)
         except BodyTooLong as error:
+            self.gate.refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             body = refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)).body
             headers = (_JSON, (b"connection", b"close"))
             await _send(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, body, headers)

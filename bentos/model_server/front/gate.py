@@ -82,8 +82,12 @@ class Gate:
         """What a request is admitted as, or why not; a refusal is counted."""
         found = self._found(method, path, headers)
         if type(found) is Refusal:
-            self._meter.answered(found.status, "", 0, 0.0)
+            self.refused(found.status)
         return found
+
+    def refused(self, status: int) -> None:
+        """Count a request that was refused before it was routed."""
+        self._meter.answered(status, "", 0, 0.0)
 
     def _found(self, method: str, path: str, headers: Headers) -> Admitted | Refusal:
         client = self._access.client(path, headers)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bentos.model_server.artefact.card import Card, Field, Policy
+from bentos.model_server.artefact.card import Card, Field, Kind, Policy
 
 Document = dict[str, Any]
 
@@ -99,12 +99,16 @@ def _section(properties: Document, is_closed: bool) -> Document:
 
 
 def _features(card: Card, is_closed: bool) -> Document:
-    columns = {feature.column for feature in card.features}
-    columns |= {column.column for made in card.on_demand for column in made.inputs}
-    scalar = {"type": ["number", "string", "boolean", "null"]}
-    section = _section(dict.fromkeys(sorted(columns), scalar), is_closed)
+    columns = {column: _stored(feature.dtype) for column, feature in card.stored().items()}
     told = "Every stored feature; with these given, no store is read."
-    return section | {"type": ["object", "null"], "description": told}
+    return _section(columns, is_closed) | {"type": ["object", "null"], "description": told}
+
+
+def _stored(kind: Kind) -> Document:
+    if kind == "timestamp":
+        return {"type": ["string", "null"], "format": "date-time"}
+    found = _TYPES["float" if kind == "float32" else kind]
+    return {"type": [found, "null"]} | (_INT64 if kind == "int" else {})
 
 
 def _field(field: Field, policies: Mapping[str, Policy], *, is_nullable: bool) -> Document:
