@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bentos.model_server.journal.segments import JournalCorrupted
+from bentos.model_server.journal.segments import Journal, JournalCorrupted
 from mlplat_assets.monitoring.explanation import explain
 from mlplat_assets.monitoring.journal_chunks import next_chunk
 from mlplat_assets.monitoring.journal_intake import Intake
+from mlplat_assets.monitoring.journal_leftovers import taken_in
 from mlplat_assets.monitoring.journal_records import SHADOWS, Predicted, Shadowed
 from tests.small_home import (
     DAY,
@@ -114,6 +116,29 @@ def test_an_event_that_a_stream_delivered_again_is_in_the_lake_once(tmp_path: Pa
     written(0.3, "2013-01-05T12:00:02+00:00")
     assert intake(tmp_path).run(lake) == 0
     assert row_of(tmp_path, "e")["prediction"] == 0.1, "the first one counts"
+
+
+def test_a_segment_goes_when_the_lake_has_it_and_nobody_writes_to_it(tmp_path: Path) -> None:
+    version, lake = crown(tmp_path, "first"), open_lake(tmp_path)
+    journal = settings_at(tmp_path).journal
+    later = datetime.now(UTC) + timedelta(days=2)
+    record = write_prediction(tmp_path, version)
+    (segment,) = (journal / MODEL).iterdir()
+    assert list(taken_in(lake, journal, later)) == [], "nothing was taken in yet"
+    intake(tmp_path).run(lake)
+    with segment.open("a") as torn:
+        torn.write('{"prediction_id":')
+    assert list(taken_in(lake, journal, later)) == [segment]
+    assert list(taken_in(lake, journal, later - timedelta(days=3))) == [], "it is too young"
+    written = Journal(journal / MODEL, lambda: datetime.now(UTC))
+    written.append(record | {"prediction_id": "another"})
+    intake(tmp_path).run(lake)
+    assert list(taken_in(lake, journal, later)) == [segment], "the other is written to"
+    written.append(record | {"prediction_id": "a third"})
+    written.close()
+    assert list(taken_in(lake, journal, later)) == [segment], "the other has a line more"
+    intake(tmp_path).run(lake)
+    assert len(list(taken_in(lake, journal, later))) == 2
 
 
 def test_the_line_of_a_shadow_is_not_taken_for_the_answer(tmp_path: Path) -> None:

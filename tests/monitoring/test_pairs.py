@@ -48,9 +48,8 @@ def test_numbers_decide_nothing_and_classes_by_the_most_probable_one() -> None:
     assert found.rank_correlation == pytest.approx(0.5)
     texts = ['{"a":0.6,"b":0.4}', '{"a":0.4,"b":0.6}', '{"a":0.6,"b":0.4}']
     named = {"shadow_probabilities": texts, "live_probabilities": [texts[0]] * 3}
-    (found,) = paired_versions(
-        pairs((1, 0.6, 0.6), (1, 0.6, 0.6), (1, 0.6, 0.6), **named), "multiclass"
-    )
+    rows = pairs((1, 0.6, 0.6), (1, 0.6, 0.6), (1, 0.6, 0.6), **named)
+    (found,) = paired_versions(rows, "multiclass")
     assert found.decided_differently == pytest.approx(1 / 3)
 
 

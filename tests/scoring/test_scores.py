@@ -66,7 +66,8 @@ def write(lake: Lake, made_by: Target, *parts: pa.Table) -> list[int]:
 def held(lake: Lake, version: int) -> list[tuple[int, float, int]]:
     """Day, prediction and snapshot of a version's rows."""
     rows = lake.read(
-        f"select partition_day, prediction, lake_snapshot from {TABLE} where version = ? order by 1",
+        f"""select partition_day, prediction, lake_snapshot from {TABLE}
+            where version = ? order by 1""",
         [version],
     ).to_pylist()
     return [((r["partition_day"] - FIRST).days, r["prediction"], r["lake_snapshot"]) for r in rows]
@@ -85,6 +86,9 @@ def test_a_version_s_days_are_replaced_and_those_of_others_are_not(lake: Lake) -
         1,
         4,
     ]
+    assert write(lake, target(2), part(target(2), (1, 0.7))) == [1]
+    parts = part(target(1), (0, 0.1), (1, 0.2)), part(target(1), (4, 0.5))
+    assert write(lake, target(1), *parts) == [0, 1, 4]
     assert write(lake, target(2), part(target(2), (1, 0.7))) == [1]
     assert write(lake, target(1), part(target(1), (0, 0.1), (4, 0.6))) == [1, 4]
     assert held(lake, 1) == [(0, 0.1, 7), (4, 0.6, 7)]
