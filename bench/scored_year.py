@@ -68,7 +68,7 @@ def main() -> int:
         **{name: counts[name] for name in ("in_batches", "alone", "different", "not_answered")},
         "seconds": round(time.perf_counter() - started, 1),
     }
-    print(json.dumps(found, indent=2))
+    sys.stdout.write(json.dumps(found, indent=2) + "\n")
     wrong = counts["different"] + counts["not_answered"]
     return int(wrong > 0 or counts["in_batches"] != len(scores))
 
@@ -87,20 +87,17 @@ def _champion(settings: Settings, lake: Lake, model: str) -> Target:
 
 def _scores(lake: Lake, target: Target, count: int) -> tuple[dict[str, float], Days]:
     """The version's scores by unit, and the days that they are of."""
+    team, _, name = target.model.partition(".")
+    scored = table("scores", team, name)
     held = lake.read(
         f"""select unit_id, prediction, partition_day
-            from {table("scores", *_names(target))} where version = ? order by partition_day""",
+            from {scored} where version = ? order by partition_day""",  # noqa: S608
         [target.version],
     ).to_pydict()
     days: list[date] = held["partition_day"]
     last = min(days[-1], days[0] + timedelta(days=count - 1))
     rows = zip(held["unit_id"], held["prediction"], days, strict=True)
     return {u: v for u, v, day in rows if day <= last}, Days(first=days[0], last=last)
-
-
-def _names(target: Target) -> tuple[str, str]:
-    team, _, name = target.model.partition(".")
-    return team, name
 
 
 def _request(row: Mapping[str, Any], question: Question) -> Request:
@@ -150,9 +147,8 @@ def _compared(port: int, requests: Sequence[Request], scores: Mapping[str, float
 
 
 def _number(answer: Mapping[str, Any]) -> float:
-    return (
-        max(answer["probabilities"].values()) if "probabilities" in answer else answer["prediction"]
-    )
+    probabilities = answer.get("probabilities")
+    return max(probabilities.values()) if probabilities else answer["prediction"]
 
 
 @contextmanager
