@@ -16,6 +16,7 @@ from mlplat_assets.commands.governance_commands import audit_app, decisions_app,
 from mlplat_assets.commands.lineage_commands import lineage_app, model_lineage_app
 from mlplat_assets.commands.model_commands import Model, models_app
 from mlplat_assets.commands.output import HELP, console, fail
+from mlplat_assets.commands.traffic_commands import traffic_app
 from resources.registry.errors import RegistryError
 from resources.settings import from_environment
 
@@ -55,6 +56,11 @@ app.add_typer(
     name="features",
     help="Feature views: list, show, search, lineage, sync, audit, stream, serve.",
 )
+app.add_typer(
+    traffic_app,
+    name="traffic",
+    help="Who answers whom: canary, A/B arms, shadows, overrides, audit.",
+)
 app.add_typer(audit_app, name="audit", help="Every decision: the log, and whether it is whole.")
 app.add_typer(tokens_app, name="tokens", help="Who may decide: create, list, revoke.")
 
@@ -86,18 +92,39 @@ def explain(
 
 @app.command()
 def serve(
-    model: Model,
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Default: that of MLPLAT_SERVING_URL.")
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]...", help="As team.name.", show_default=False),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every model with a production version.")
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="Of the first; the next ones count up. Default: that of MLPLAT_SERVING_URL.",
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to bind; beyond the loopback with tokens only.")
+    ] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(min=1, help="Processes for each, one core each.")] = 1,
     wait: Annotated[
         bool, typer.Option("--wait", help="Until there is a production version and its Bento.")
     ] = False,
 ) -> None:
-    """Serve a model's production version on this machine."""
+    """Serve models' production versions on this machine, one port each."""
+    from mlplat_assets.commands.serve import Listening, served_models
     from mlplat_assets.commands.serve import serve as run
 
-    raise typer.Exit(run(from_environment(), console(), model, port=port, wait=wait))
+    settings = from_environment()
+    if every == bool(models):
+        raise typer.BadParameter("name the models to serve, or pass --all")
+    named = models or served_models(settings)
+    listening = Listening(port=port, host=host, workers=workers)
+    raise typer.Exit(run(settings, console(), named, listening, wait=wait))
 
 
 @app.command()

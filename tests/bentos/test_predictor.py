@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from bentos.model_server.artefact.predictor import Predictor, graph_session
+from bentos.model_server.artefact.predictor import Predictor
+from bentos.model_server.runtimes.cpu import CpuRuntime
 
 ROWS, COLUMNS, WIDTH = 200, 41, 192
 
@@ -41,7 +42,7 @@ def predictor() -> Predictor:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     named = {"numeric": [f"n{i}" for i in range(COLUMNS)], "categorical": {}}
-    return Predictor(graph_session(model.SerializeToString(), 1), named, {})
+    return Predictor(CpuRuntime(model.SerializeToString(), 1), named, {})
 
 
 INPUTS = np.random.default_rng(1).normal(size=(ROWS, COLUMNS))

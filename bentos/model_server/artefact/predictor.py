@@ -1,4 +1,4 @@
-"""A model artefact ready to predict: its card, its encoder and its ONNX session."""
+"""A model artefact ready to predict: its card, its encoder and its graph in a runtime."""
 
 import json
 from collections.abc import Mapping
@@ -7,23 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
-from onnxruntime.capi.onnxruntime_pybind11_state import (
-    Fail,
-    InvalidArgument,
-    InvalidGraph,
-    InvalidProtobuf,
-    NotImplemented,
-)
 
 from bentos.model_server.artefact.encoding import Column, Encoder
+from bentos.model_server.runtimes.choice import Runtime, runtime
 
 # The graph of each form of a network that an artefact may hold. A card names the form that serves.
 GRAPHS = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
-# Kernels take rows four at a time, and round the rows that are left over otherwise: of 5,000 rows
-# 1,057 had other bits alone than among others. In whole blocks none has.
-_BLOCK = 4
-_ONNX_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented)
 
 
 class ArtifactUnusable(ValueError):
@@ -41,7 +30,7 @@ class Predictor:
 
     def __init__(
         self,
-        session: ort.InferenceSession,
+        run: Runtime,
         preprocessing: Mapping[str, Any],
         card: Mapping[str, Any],
     ) -> None:
@@ -49,15 +38,16 @@ class Predictor:
         self.preprocessing = preprocessing
         self._encode = Encoder(preprocessing)
         self.columns = self._encode.columns
-        self._session = session
-        # An exporter prunes an input that has no columns.
-        self._inputs = {argument.name for argument in session.get_inputs()}
+        self._run = run
 
     @classmethod
-    def load(cls, folder: Path, threads: int = 1, variant: str | None = None) -> "Predictor":
+    def load(
+        cls, folder: Path, threads: int = 1, variant: str | None = None, *, gpu: bool = False
+    ) -> "Predictor":
         """The predictor of an artefact folder, `threads` of the CPU per prediction.
 
-        `variant` is one of GRAPHS; None is the one that the card says serves.
+        `variant` is one of GRAPHS; None is the one that the card says serves. With `gpu` it
+        predicts there if one is present.
 
         Raises:
             ArtifactUnusable: A file is missing, or is not what its name says.
@@ -67,25 +57,19 @@ class Predictor:
             card_file = folder / "card.json"
             card = json.loads(card_file.read_bytes()) if card_file.exists() else {}
             file = folder / GRAPHS[variant or card.get("variant", "fp32")]
-            return cls(graph_session(file.read_bytes(), threads), preprocessing, card)
-        # onnxruntime has a class for every status and only RuntimeError and Exception above.
-        except (OSError, ValueError, KeyError, RuntimeError, *_ONNX_ERRORS) as error:
+            run = runtime(file.read_bytes(), preprocessing, threads, gpu)
+            return cls(run, preprocessing, card)
+        except (OSError, ValueError, KeyError) as error:
             raise ArtifactUnusable(f"artefact {folder}: {error}") from error
 
     def predict(self, columns: Mapping[str, Column]) -> npt.NDArray[np.float32]:
         """Predictions [n], probabilities or values, or [n, K], the probabilities of K classes.
 
-        A row's prediction has the same bits whichever rows it is asked with.
-
         Raises:
             KeyError, ValueError: The columns do not fit the model (see Encoder).
         """
         numeric, categorical = self._encode(columns)
-        rows = len(numeric)
-        arrays = {"numeric": in_blocks(numeric), "categorical": in_blocks(categorical)}
-        fed = {name: arrays[name] for name in self._inputs}
-        (prediction,) = self._session.run(["prediction"], fed)
-        return np.asarray(prediction, dtype=np.float32)[:rows]
+        return self._run(numeric, categorical)
 
     def warm_up(self, classes: int = 0) -> None:
         """Predict one row of missing values, so that the first request does not pay for it.
@@ -98,20 +82,3 @@ class Predictor:
         wanted = (1, classes) if classes else (1,)
         if prediction.shape != wanted or not np.isfinite(prediction).all():
             raise ArtifactUnusable(f"a row of missing values is predicted as {prediction.tolist()}")
-
-
-def in_blocks(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The rows [n, N], and rows of zeros up to a whole number of blocks."""
-    short = -len(rows) % _BLOCK
-    if not short:
-        return rows
-    return np.concatenate([rows, np.zeros((short, rows.shape[1]), rows.dtype)])
-
-
-def graph_session(graph: bytes, threads: int) -> ort.InferenceSession:
-    """A session over a graph, on `threads` of the CPU."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
