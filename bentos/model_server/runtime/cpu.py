@@ -46,7 +46,10 @@ class CpuRuntime:
         """Predictions [n] or [n, K]; a row's has the same bits whichever rows it comes with."""
         arrays = {"numeric": in_blocks(numeric), "categorical": in_blocks(categorical)}
         fed = {name: arrays[name] for name in self._inputs}
-        (prediction,) = self._session.run(["prediction"], fed)
+        try:
+            (prediction,) = self._session.run(["prediction"], fed)
+        except _ERRORS as error:
+            raise RuntimeError(f"onnxruntime: {error}") from error
         return np.asarray(prediction, dtype=np.float32)[: len(numeric)]
 
 
