@@ -5,6 +5,7 @@ Thin: each command is a function of `mlplat_assets.commands`, imported when it r
 """
 
 import os
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +14,7 @@ from typer.core import TyperGroup
 from mlplat_assets.commands.feature_commands import features_app
 from mlplat_assets.commands.governance_commands import audit_app, decisions_app, tokens_app
 from mlplat_assets.commands.lineage_commands import lineage_app, model_lineage_app
-from mlplat_assets.commands.model_commands import models_app
+from mlplat_assets.commands.model_commands import Model, models_app
 from mlplat_assets.commands.output import HELP, console, fail
 from resources.registry.errors import RegistryError
 from resources.settings import from_environment
@@ -118,6 +119,20 @@ def serve(
     named = models or served_models(settings)
     listening = Listening(port=port, host=host, workers=workers)
     raise typer.Exit(run(settings, console(), named, listening, wait=wait))
+
+
+@app.command()
+def package(
+    model: Model,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Default: packages/ below MLPLAT_HOME.", show_default=False),
+    ] = None,
+) -> None:
+    """Write the folder that the image of a model's production version is built from."""
+    from mlplat_assets.commands.package import package as run
+
+    run(from_environment(), console(), model, output)
 
 
 @app.command()
