@@ -5,6 +5,7 @@ Thin: each command is a function of `mlplat_assets.commands`, imported when it r
 """
 
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -133,6 +134,31 @@ def package(
     from mlplat_assets.commands.package import package as run
 
     run(from_environment(), console(), model, output)
+
+
+@app.command()
+def score(
+    model: Model,
+    first: Annotated[
+        datetime, typer.Option("--from", metavar="DAY", formats=["%Y-%m-%d"], help="Of decisions.")
+    ],
+    last: Annotated[
+        datetime, typer.Option("--to", metavar="DAY", formats=["%Y-%m-%d"], help="Inclusive.")
+    ],
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Any registered one; default: the champion.")
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Ray cluster; `local` starts one here."),
+    ] = None,
+) -> None:
+    """Score past decisions in the lake with a version, as its service would have."""
+    from mlplat_assets.commands.score import score_days
+    from mlplat_assets.scoring.asset import ScoreRequest
+
+    request = ScoreRequest(version=version, ray=ray)
+    score_days(console(), model, request, first.date(), last.date())
 
 
 @app.command()
