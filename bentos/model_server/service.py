@@ -12,7 +12,6 @@ import json
 import os
 import threading
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +19,22 @@ from typing import Any
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 
 import bentoml
-import msgspec
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from bentos.model_server.artefact.baked import BakedArtifact, load_first_version, read_baked
 from bentos.model_server.artefact.predictor import ArtifactUnusable
-from bentos.model_server.endpoint import Answer, Endpoint
+from bentos.model_server.endpoint import Endpoint
+from bentos.model_server.front.seam import FrontedService
 from bentos.model_server.journal.segments import Journal
-from bentos.model_server.routing.versions import Routing, Target
+from bentos.model_server.routing.following import Follower
+from bentos.model_server.routing.known import KnownTable
+from bentos.model_server.routing.versions import Routing
 from resources.artifacts import artifact_store
 from resources.online_store import online_store
+from resources.registry.notices import Notices
 from resources.registry.registry import registry
 from resources.settings import Settings, from_environment
 
 _ROOT = Path(__file__).resolve().parents[2]
-_POLL_SECONDS = 2.0
-_BODY_BYTES = 64 * 1024
-_JSON = {"content-type": "application/json"}
 
 
 def _now() -> datetime:
@@ -55,46 +50,19 @@ def _model_name(baked: BakedArtifact | None) -> str:
     return named
 
 
-def _routing(settings: Settings, model: str) -> Routing:
+def _follower(settings: Settings, model: str) -> Follower:
     versions = registry(settings.registry_url)
-    artifacts = artifact_store(settings.artifacts_url)
-
-    def champion() -> Target | None:
-        found = versions.champion(model)
-        return found and Target(version=found.number, artifact_digest=found.artifact_digest)
-
-    return Routing(model=model, champion=champion, fetch=artifacts.get_folder, clock=_now)
-
-
-async def _predict(request: Request) -> Response:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_BYTES:
-            document = {"error": f"the body is longer than {_BODY_BYTES} bytes"}
-            return Response(json.dumps(document), HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _JSON)
-    # Called on the event loop: with SQLite the work takes about 0.4 ms of one core.
-    return _response(request.app.state.endpoint.answer_body(bytes(body)))
+    return Follower(
+        routing=Routing(model=model),
+        read=lambda: versions.traffic(model),
+        fetch=artifact_store(settings.artifacts_url).get_folder,
+        known=KnownTable(settings.home / "serving" / f"{model}.json"),
+        clock=_now,
+    )
 
 
-async def _model(request: Request) -> Response:
-    return Response(msgspec.json.encode(request.app.state.endpoint.description()), 200, _JSON)
-
-
-def _response(answer: Answer) -> Response:
-    return Response(answer.body, answer.status, _JSON)
-
-
-http = Starlette(
-    routes=[
-        Route("/v1/predict", _predict, methods=["POST"]),
-        Route("/v1/model", _model, methods=["GET"]),
-    ]
-)
-
-
-@bentoml.asgi_app(http)
 @bentoml.service(
+    service_class=FrontedService,
     # Both would work on every request; the journal records each prediction already.
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": [".*"]},
@@ -107,27 +75,29 @@ class ModelServer:
         settings = from_environment()
         baked = read_baked(_ROOT)
         model = _model_name(baked)
-        self._routing = _routing(settings, model)
-        load_first_version(self._routing, baked, _ROOT)
+        follower = _follower(settings, model)
+        self._routing = follower.routing
+        load_first_version(follower, baked, _ROOT)
         self._store = online_store(settings.online_url, settings.online_timeout)
         self._journal = Journal(settings.journal / model, _now)
         self._stop = threading.Event()
-        self._follower = threading.Thread(
-            target=self._routing.follow, args=(self._stop, _POLL_SECONDS), daemon=True
+        self._following = threading.Thread(
+            target=follower.follow,
+            args=(self._stop, Notices(settings.registry_url, model)),
+            daemon=True,
         )
-        self._endpoint = Endpoint(
+        self.endpoint = Endpoint(
             routing=self._routing,
             store=self._store,
             journal=self._journal,
             bento=baked.tag if baked else "",
             clock=_now,
         )
-        http.state.endpoint = self._endpoint
 
     @bentoml.on_startup
     def start(self) -> None:
         """Follow the registry, and keep the garbage collector off what is loaded by now."""
-        self._follower.start()
+        self._following.start()
         gc.collect()
         gc.freeze()
 
@@ -135,7 +105,7 @@ class ModelServer:
     def stop(self) -> None:
         """Stop following and release the stores."""
         self._stop.set()
-        self._follower.join()
+        self._following.join()
         self._store.close()
         self._journal.close()
 
@@ -146,6 +116,6 @@ class ModelServer:
     @bentoml.api
     async def predict(self, request: dict[str, Any], /, context: bentoml.Context) -> dict[str, Any]:
         """One prediction, like POST /v1/predict: the request is the JSON body itself."""
-        answer = self._endpoint.answer(request)
+        answer = self.endpoint.answer(request)
         context.response.status_code = answer.status
         return json.loads(answer.body)
