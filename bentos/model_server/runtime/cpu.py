@@ -1,7 +1,14 @@
 """A model's graph on the CPU, by onnxruntime, which takes 0.3 s to import: hence a module."""
 
+import os
+
 import numpy as np
 import numpy.typing as npt
+
+# onnxruntime reports its use, by a number of the machine that it keeps in the home folder, unless
+# this is set before it is first imported; switching it off afterwards comes too late.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import onnxruntime as ort
 from onnxruntime.capi.onnxruntime_pybind11_state import (
     Fail,
