@@ -37,6 +37,8 @@ class Settings:
         bentoml_home: Folder of the Bento store (`BENTOML_HOME`).
         dagster_home: Folder that holds `dagster.yaml` (`DAGSTER_HOME`).
         serving_url: Where `mlplat serve` listens (`MLPLAT_SERVING_URL`).
+        serving_tokens: File of the tokens that model servers admit (`MLPLAT_SERVING_TOKENS`);
+            None: they listen on the loopback only, to everybody there.
         actor: Name written to the audit log for what this process does (`MLPLAT_ACTOR`), while
             the registry has no tokens.
         token: What proves to the registry who acts, None for nobody (`MLPLAT_TOKEN`).
@@ -62,6 +64,7 @@ class Settings:
     bentoml_home: Path
     dagster_home: Path
     serving_url: str
+    serving_tokens: Path | None
     actor: str
     image: str | None
     token: str | None = field(repr=False)
@@ -87,6 +90,7 @@ class Settings:
             "MLPLAT_JOURNAL": str(self.journal),
             "MLPLAT_DAGSTER_STORAGE": str(self.home / "dagster"),
             "MLPLAT_SERVING_URL": self.serving_url,
+            "MLPLAT_SERVING_TOKENS": str(self.serving_tokens or ""),
             "MLPLAT_ACTOR": self.actor,
             "MLPLAT_TOKEN": self.token or "",
             "MLPLAT_IMAGE": self.image or "",
@@ -109,6 +113,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if environ is None else environ
     home = Path(env.get("MLPLAT_HOME") or REPOSITORY / ".mlplat").resolve()
     tracking = env.get("MLPLAT_TRACKING_URL") or f"sqlite:///{home / 'mlflow.sqlite'}"
+    tokens = env.get("MLPLAT_SERVING_TOKENS")
     remote = tracking if tracking.startswith("http") else None
     return Settings(
         home=home,
@@ -127,6 +132,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         bentoml_home=Path(env.get("BENTOML_HOME") or home / "bentoml"),
         dagster_home=Path(env.get("DAGSTER_HOME") or REPOSITORY / "resources" / "instance"),
         serving_url=env.get("MLPLAT_SERVING_URL") or "http://127.0.0.1:3000",
+        serving_tokens=Path(tokens) if tokens else None,
         actor=env.get("MLPLAT_ACTOR") or getpass.getuser(),
         token=env.get("MLPLAT_TOKEN") or None,
         image=env.get("MLPLAT_IMAGE") or None,

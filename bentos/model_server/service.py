@@ -12,7 +12,6 @@ import json
 import os
 import threading
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,11 @@ from typing import Any
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 
 import bentoml
-import msgspec
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from bentos.model_server.artefact.baked import BakedArtifact, load_first_version, read_baked
 from bentos.model_server.artefact.predictor import ArtifactUnusable
-from bentos.model_server.endpoint import Answer, Endpoint
+from bentos.model_server.endpoint import Endpoint
+from bentos.model_server.front.seam import FrontedService
 from bentos.model_server.journal.segments import Journal
 from bentos.model_server.routing.versions import Routing, Target
 from resources.artifacts import artifact_store
@@ -38,8 +33,6 @@ from resources.settings import Settings, from_environment
 
 _ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 2.0
-_BODY_BYTES = 64 * 1024
-_JSON = {"content-type": "application/json"}
 
 
 def _now() -> datetime:
@@ -66,35 +59,8 @@ def _routing(settings: Settings, model: str) -> Routing:
     return Routing(model=model, champion=champion, fetch=artifacts.get_folder, clock=_now)
 
 
-async def _predict(request: Request) -> Response:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_BYTES:
-            document = {"error": f"the body is longer than {_BODY_BYTES} bytes"}
-            return Response(json.dumps(document), HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _JSON)
-    # Called on the event loop: with SQLite the work takes about 0.4 ms of one core.
-    return _response(request.app.state.endpoint.answer_body(bytes(body)))
-
-
-async def _model(request: Request) -> Response:
-    return Response(msgspec.json.encode(request.app.state.endpoint.description()), 200, _JSON)
-
-
-def _response(answer: Answer) -> Response:
-    return Response(answer.body, answer.status, _JSON)
-
-
-http = Starlette(
-    routes=[
-        Route("/v1/predict", _predict, methods=["POST"]),
-        Route("/v1/model", _model, methods=["GET"]),
-    ]
-)
-
-
-@bentoml.asgi_app(http)
 @bentoml.service(
+    service_class=FrontedService,
     # Both would work on every request; the journal records each prediction already.
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": [".*"]},
@@ -115,14 +81,13 @@ class ModelServer:
         self._follower = threading.Thread(
             target=self._routing.follow, args=(self._stop, _POLL_SECONDS), daemon=True
         )
-        self._endpoint = Endpoint(
+        self.endpoint = Endpoint(
             routing=self._routing,
             store=self._store,
             journal=self._journal,
             bento=baked.tag if baked else "",
             clock=_now,
         )
-        http.state.endpoint = self._endpoint
 
     @bentoml.on_startup
     def start(self) -> None:
@@ -146,6 +111,6 @@ class ModelServer:
     @bentoml.api
     async def predict(self, request: dict[str, Any], /, context: bentoml.Context) -> dict[str, Any]:
         """One prediction, like POST /v1/predict: the request is the JSON body itself."""
-        answer = self._endpoint.answer(request)
+        answer = self.endpoint.answer(request)
         context.response.status_code = answer.status
         return json.loads(answer.body)
