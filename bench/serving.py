@@ -33,6 +33,8 @@ from bench.serving_world import fill_store, make_home, write_bodies
 
 ROUNDS = 5
 WARM_SECONDS = 4.0
+# Different units, so that every arm of the traffic table answers some.
+UNITS = 1000
 WARM_CONNECTIONS = 32
 
 
@@ -86,7 +88,7 @@ def main() -> None:
     points = Points()
     with tempfile.TemporaryDirectory() as name, made_contenders(Path(name)) as every:
         folder = Path(name)
-        bodies = write_bodies(folder)
+        bodies = write_bodies(folder, UNITS)
         chosen = [one for one in every if not options.only or one.name in options.only.split(",")]
         together = [one for one in chosen if not one.alone]
         for group in (together, *([one] for one in chosen if one.alone)):

@@ -110,11 +110,18 @@ def contenders(world: Path, graph: Path, redis_url: str) -> list[Contender]:
     ]
 
 
-def ours(name: str, world: Path, *, bodies: str = "full", **environment: str) -> Contender:
+def ours(
+    name: str,
+    world: Path,
+    *,
+    bodies: str = "full",
+    target: str = "bentos.model_server.service:ModelServer",
+    **environment: str,
+) -> Contender:
     """The model server on the registry and the stores below `world`, a journal of its own."""
     return Contender(
         name=name,
-        command=_bentoml("bentos.model_server.service:ModelServer"),
+        command=_bentoml(target),
         bodies=bodies,
         environment={
             "MLPLAT_HOME": str(world),

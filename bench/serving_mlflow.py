@@ -5,10 +5,10 @@ from pathlib import Path
 
 def save_for_mlflow(network: Path, folder: Path) -> None:
     """Write the model that `mlflow models serve` loads."""
-    import mlflow.onnx
+    import mlflow.onnx as flavour
     import onnx
 
-    mlflow.onnx.save_model(
+    flavour.save_model(
         onnx.load(network),
         folder,
         pip_requirements=["onnxruntime"],

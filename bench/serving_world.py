@@ -21,16 +21,14 @@ from resources.registry.records import Version
 from resources.registry.registry import Registry, registry
 
 MODEL = "bench.mlp"
-# Different units, so that every arm of the traffic table answers some.
-UNITS = 1000
 APPROVER = "ada@example.org"
 
 
-def card(model: str = MODEL) -> dict[str, Any]:
-    """The card of the artefact."""
+def card(behaviour: str) -> dict[str, Any]:
+    """The card of the artefact; of a behaviour, see bench/serving_misbehaving.py."""
     return {
         "format": 1,
-        "model": model,
+        "model": MODEL,
         "task": "regression",
         "entities": [
             {"name": name, "dtype": "string", "allowed": list(known)}
@@ -58,21 +56,21 @@ def card(model: str = MODEL) -> dict[str, Any]:
         "drift": {},
         "profile": {},
         "lineage": {},
-        "training": {},
+        "training": {"behaviour": behaviour},
     }
 
 
-def write_artefact(folder: Path, seed: int, model: str = MODEL) -> Path:
+def write_artefact(folder: Path, seed: int, behaviour: str = "") -> Path:
     """The artefact of one version; seeds give different weights."""
     folder.mkdir(parents=True, exist_ok=True)
     preprocessing = {"numeric": list(NUMERIC), "categorical": ENTITIES}
-    (folder / "card.json").write_text(json.dumps(card(model)))
+    (folder / "card.json").write_text(json.dumps(card(behaviour)))
     (folder / "preprocessing.json").write_text(json.dumps(preprocessing))
     (folder / "model.onnx").write_bytes(graph(seed, named=True))
     return folder
 
 
-def requests() -> list[dict[str, Any]]:
+def requests(units: int) -> list[dict[str, Any]]:
     """Requests with full features, one of each unit."""
     choice = random.Random(20130105)
     return [
@@ -82,13 +80,13 @@ def requests() -> list[dict[str, Any]]:
             "context": {n: float(round(choice.uniform(*ends))) for n, ends in CONTEXT.items()},
             "features": {column: round(choice.gauss(0, 1), 4) for column in COLUMNS},
         }
-        for number in range(UNITS)
+        for number in range(units)
     ]
 
 
-def write_bodies(folder: Path) -> dict[str, Path]:
-    """Files of one request body a line, by what they hold."""
-    full = requests()
+def write_bodies(folder: Path, units: int) -> dict[str, Path]:
+    """Files of one request body a line, by what they hold; every body is of another unit."""
+    full = requests(units)
     bodies = {
         "full": full,
         "entities": [{k: v for k, v in one.items() if k != "features"} for one in full],
@@ -128,20 +126,20 @@ def opened_registry(url: str) -> Registry:
     return opened
 
 
-def registered(versions: Registry, home: Path, seed: int, model: str = MODEL) -> Version:
+def registered(versions: Registry, home: Path, seed: int, behaviour: str = "") -> Version:
     """A version with its gates passed, its artefact stored below `home`."""
-    folder = write_artefact(home / "built" / f"{model}-{seed}", seed, model)
+    folder = write_artefact(home / "built" / str(seed), seed, behaviour)
     artifact_digest = artifact_store(str(home / "artifacts")).put_folder(folder)
-    champion = versions.champion(model)
+    champion = versions.champion(MODEL)
     evidence = {
-        "model": model,
+        "model": MODEL,
         "artifact_digest": artifact_digest,
         "champion_version": champion.number if champion else None,
         "gates": [{"metric": "rmse", "passed": True}],
         "passed": True,
     }
     return versions.register(
-        model,
+        MODEL,
         artifact_digest=artifact_digest,
         evidence=evidence,
         evidence_digest=digest(evidence),
@@ -152,9 +150,9 @@ def registered(versions: Registry, home: Path, seed: int, model: str = MODEL) ->
     )
 
 
-def promoted(versions: Registry, number: int, model: str = MODEL) -> Version:
+def promoted(versions: Registry, number: int) -> Version:
     """That version as the champion."""
-    return versions.promote(model, number, actor="cli", approver=APPROVER, reason="bench")
+    return versions.promote(MODEL, number, actor="cli", approver=APPROVER, reason="bench")
 
 
 def make_home(home: Path) -> None:
