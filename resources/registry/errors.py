@@ -41,6 +41,14 @@ class TransitionRefused(PromotionRefused):
     """The state machine has no such move from the version's stage."""
 
 
+class TrafficRefused(PromotionRefused):
+    """The traffic table cannot be changed like that."""
+
+
+class TrafficInvalid(RegistryError):
+    """A traffic table contradicts itself or the registry."""
+
+
 class AuditBroken(RegistryError):
     """The audit log was edited, cut, or disagrees with what it records.
 

@@ -4,11 +4,12 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from resources.registry import approvals, audit, history, verification, versions
+from resources.registry import approvals, audit, history, traffic, verification, versions
 from resources.registry.database import Database
 from resources.registry.records import Approval, AuditEntry, Stage, Version
 from resources.registry.tables import audit_log, utc
 from resources.registry.tables import versions as version_table
+from resources.registry.traffic_table import Traffic, TrafficTable
 
 
 class RegistryReader:
@@ -102,6 +103,25 @@ class RegistryReader:
         with self.database.reading() as connection:
             return approvals.of(connection, model, number)
 
+    def traffic(self, model: str) -> TrafficTable:
+        """Who answers the model's units now: table, champion and artefacts, all of one moment.
+
+        Raises:
+            TrafficInvalid: The table contradicts itself, or there are two champions.
+        """
+        with self.database.reading() as connection:
+            return traffic.current(connection, model)
+
+    def traffic_at(self, model: str, revision: int) -> Traffic:
+        """The model's traffic table in one revision.
+
+        Raises:
+            LookupError: There is no such revision.
+            TrafficInvalid: It contradicts itself.
+        """
+        with self.database.reading() as connection:
+            return traffic.at_revision(connection, model, revision)
+
     def audit(
         self, model: str | None = None, *, version: int | None = None, newest: int | None = None
     ) -> list[AuditEntry]:
@@ -123,7 +143,7 @@ class RegistryReader:
             return audit.read(connection, audit_log.c.id > entry_id)
 
     def verify_audit(self) -> int:
-        """Check the whole log, and versions, approvals and tokens against it.
+        """Check the whole log, and versions, approvals, tokens and traffic tables against it.
 
         Returns:
             The number of entries.

@@ -41,6 +41,7 @@ class Action(StrEnum):
     DENIED = "denied"
     TOKEN_CREATED = "token_created"
     TOKEN_REVOKED = "token_revoked"
+    TRAFFIC_CHANGED = "traffic_changed"
 
 
 ACCEPTED = (Action.REGISTERED, Action.REEVALUATED)
@@ -134,8 +135,8 @@ class Event:
         model: `team.name`, empty for what concerns tokens.
         role: The actor's role; None where nobody was authenticated, so that the name is only
             what the caller said.
-        record_digest: Of the row that the entry writes (version, approval or token), so that a
-            later edit of the row shows.
+        record_digest: Of the row that the entry writes (version, approval, token or traffic
+            table), so that a later edit of the row shows.
     """
 
     model: str

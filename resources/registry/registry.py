@@ -1,18 +1,16 @@
 """The model registry: which version serves, who decided so, and on what evidence."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from resources.registry import approvals, audit, history, promotions, transitions, versions
 from resources.registry import evidence as gate
 from resources.registry.database import Database
-from resources.registry.desk import Granted, Request, require_stated
 from resources.registry.errors import TransitionRefused
 from resources.registry.identity import Role, person
 from resources.registry.records import Action, Approval, Stage, Version
-from resources.registry.registrar import Registrar
 from resources.registry.token_desk import TokenDesk
+from resources.registry.traffic_registrar import TrafficRegistrar
 from resources.registry.transitions import Decision
 
 
@@ -37,7 +35,7 @@ def registry(
     return Registry(Database(url), clock, token)
 
 
-class Registry(Registrar):
+class Registry(TrafficRegistrar):
     """Versions of models, moved between stages under a gate, every move on a chained log.
 
     Moves take turns over all processes, so they have one order. A refusal leaves all as it was
@@ -45,19 +43,6 @@ class Registry(Registrar):
     AccessRefused without a token that allows it, once the registry has tokens. `actor` is who
     acts while it has none; afterwards that is the token's holder.
     """
-
-    def _granted(
-        self,
-        what: str,
-        actor: str,
-        reason: str,
-        model: str,
-        number: int | None,
-        role: Role = Role.APPROVER,
-    ) -> AbstractContextManager[Granted]:
-        require_stated(reason=reason)
-        asked = Request(what=what, role=role, actor=actor, model=model, number=number)
-        return self._desk.granted(asked)
 
     @property
     def tokens(self) -> TokenDesk:

@@ -181,3 +181,14 @@ tokens = sa.Table(
         "role in ('viewer', 'contributor', 'approver', 'admin')", name="tokens_role"
     ),
 )
+
+# `id` is the audit entry that records the revision. All revisions stay.
+traffic = sa.Table(
+    "traffic",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.Integer, nullable=False, unique=True),
+    sa.Column("document", CanonicalJson, nullable=False),
+    sa.Column("at", UtcTimestamp, nullable=False),
+)

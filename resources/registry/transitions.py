@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from resources.registry import audit, versions
+from resources.registry import audit, notices, traffic, versions
 from resources.registry.errors import TransitionRefused
 from resources.registry.identity import Identity
 from resources.registry.records import Action, Event, Stage, Version
@@ -54,7 +54,7 @@ def require_move(version: Version, action: Action) -> None:
 def move(
     connection: sa.Connection, version: Version, action: Action, decision: Decision
 ) -> Version:
-    """Move a version to another stage.
+    """Move a version to another stage, and out of the traffic table where that ends its part.
 
     Raises:
         TransitionRefused: The state machine has no such move.
@@ -69,6 +69,10 @@ def move(
     )
     versions.set_stage(connection, version, stage)
     audit.append(connection, event, decision.at)
+    if stage in (Stage.PRODUCTION, Stage.ARCHIVED):
+        why, by = action.replace("_", " "), decision.by
+        traffic.leave(connection, version.model, version.number, why, by, decision.at)
+    notices.tell(connection, version.model)
     return replace(version, stage=stage)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from resources.digests import digest
-from resources.registry import approvals, audit, tokens, versions
+from resources.registry import approvals, audit, tokens, traffic, versions
 from resources.registry.errors import AuditBroken
 from resources.registry.records import ACCEPTED, Action, Version
 from resources.registry.tables import audit_head
@@ -17,6 +17,12 @@ _GRANTS = {
     Action.APPROVED: "approval",
     Action.REJECTED: "approval",
     Action.TOKEN_CREATED: "token",
+    Action.TRAFFIC_CHANGED: "traffic table",
+}
+_STREAMS = {
+    "approval": approvals.stream,
+    "token": tokens.stream,
+    "traffic table": traffic.stream,
 }
 _REVOCATIONS = {Action.APPROVAL_REVOKED: "approval", Action.TOKEN_REVOKED: "token"}
 
@@ -57,15 +63,15 @@ def verify(connection: sa.Connection) -> int:
         The number of entries.
 
     Raises:
-        AuditBroken: An entry was edited, removed, inserted or swapped, or a version, approval or
-            token was changed behind the log.
+        AuditBroken: An entry was edited, removed, inserted or swapped, or a version, approval,
+            token or traffic table was changed behind the log.
     """
     told = _Told()
     with closing(audit.stream(connection)) as rows:
         _verify_chain(connection, rows, told)
     with closing(versions.stream(connection)) as rows:
         _verify_versions(rows, told)
-    for kind, stream in (("approval", approvals.stream), ("token", tokens.stream)):
+    for kind, stream in _STREAMS.items():
         with closing(stream(connection)) as rows:
             _verify_records(kind, rows, told)
     return told.entries

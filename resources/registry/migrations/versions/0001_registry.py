@@ -36,9 +36,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop everything, the audit log included, and what 0002 keeps when it is taken back."""
-    for kept in ("kept_approvals", "kept_tokens", "kept_versions", "kept_audit_log"):
-        op.execute(f"drop table if exists {kept}")
+    """Drop everything, the audit log included, and what later revisions kept."""
+    for kept in ("approvals", "tokens", "versions", "audit_log", "traffic"):
+        op.execute(f"drop table if exists kept_{kept}")
     for table in ("audit_head", "audit_log", "evaluations", "versions"):
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":
