@@ -1,5 +1,6 @@
 """Every journalled unit's bucket and variant, computed again from the registry's tables."""
 
+import itertools
 from dataclasses import dataclass
 
 from bench.serving_storm import Row
@@ -52,7 +53,7 @@ def _agrees(row: Row, table: Traffic) -> bool:
 def _moved_out(tables: list[Traffic], units: set[str]) -> dict[str, int]:
     """By step of the canary's share, units that left it."""
     found: dict[str, int] = {}
-    for before, after in zip(tables, tables[1:], strict=False):
+    for before, after in itertools.pairwise(tables):
         shares = [sum(a.share for a in t.arms if a.variant == "canary") for t in (before, after)]
         if 0 < shares[0] < shares[1]:
             inside = {unit for unit in units if before.variant(unit) == "canary"}

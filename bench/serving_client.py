@@ -17,6 +17,8 @@ import msgspec
 ANSWER_SECONDS = 20.0
 # How long one waits before it connects again to a port where nobody listens.
 _AGAIN_SECONDS = 0.01
+# A connection stays with the worker that took it, so a worker that started later would get none.
+_REQUESTS_PER_CONNECTION = 100
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -114,11 +116,13 @@ class Client:
         protocol: _Answers | None = None
         turn = 0
         while not self._stop.is_set():
-            if protocol is None or not protocol.keeps:
+            worn = turn % _REQUESTS_PER_CONNECTION == 0
+            if protocol is None or not protocol.keeps or worn:
                 if protocol is not None:
                     protocol.transport.close()
                 protocol = await self._connected()
-                continue
+                if protocol is None:
+                    continue
             unit, data = requests[turn % len(requests)]
             turn += 1
             self.asked.append(await _ask(protocol, unit, data))

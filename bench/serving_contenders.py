@@ -186,6 +186,8 @@ def _wait(running: Running, log: Path, body: str) -> None:
         status = curl_status(running.url, body)
         if status == "200":
             return
+        if status.startswith("4"):
+            break
         time.sleep(0.2)
     said = log.read_text(errors="replace")[-3000:]
     raise RuntimeError(f"{running.contender.name} answered {status or 'nothing'}:\n{said}")

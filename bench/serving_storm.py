@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -94,8 +94,12 @@ class Storm:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that answer: those that hold the listening socket, less the supervisor."""
-        children = self.service.process.children(recursive=True)
-        return [one for one in children if "--fd" in one.cmdline()]
+        found: list[psutil.Process] = []
+        for child in self.service.process.children(recursive=True):
+            with suppress(psutil.Error):  # it has just ended
+                if "--fd" in child.cmdline():
+                    found.append(child)
+        return found
 
     def segments(self) -> set[str]:
         """The process ids that have written to the journal."""
