@@ -89,6 +89,7 @@ class Endpoint:
             "task": served.card.task,
             "on_missing": served.card.serving.on_missing,
             "request": served.contract.schema(),
+            "routing": self.routing.document(),
             "registry": {
                 "checked_at": checked.at.isoformat() if checked.at else None,
                 "error": checked.error,

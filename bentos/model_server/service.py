@@ -25,14 +25,16 @@ from bentos.model_server.artefact.predictor import ArtifactUnusable
 from bentos.model_server.endpoint import Endpoint
 from bentos.model_server.front.seam import FrontedService
 from bentos.model_server.journal.segments import Journal
-from bentos.model_server.routing.versions import Routing, Target
+from bentos.model_server.routing.following import Follower
+from bentos.model_server.routing.known import KnownTable
+from bentos.model_server.routing.versions import Routing
 from resources.artifacts import artifact_store
 from resources.online_store import online_store
+from resources.registry.notices import Notices
 from resources.registry.registry import registry
 from resources.settings import Settings, from_environment
 
 _ROOT = Path(__file__).resolve().parents[2]
-_POLL_SECONDS = 2.0
 
 
 def _now() -> datetime:
@@ -48,15 +50,15 @@ def _model_name(baked: BakedArtifact | None) -> str:
     return named
 
 
-def _routing(settings: Settings, model: str) -> Routing:
+def _follower(settings: Settings, model: str) -> Follower:
     versions = registry(settings.registry_url)
-    artifacts = artifact_store(settings.artifacts_url)
-
-    def champion() -> Target | None:
-        found = versions.champion(model)
-        return found and Target(version=found.number, artifact_digest=found.artifact_digest)
-
-    return Routing(model=model, champion=champion, fetch=artifacts.get_folder, clock=_now)
+    return Follower(
+        routing=Routing(model=model),
+        read=lambda: versions.traffic(model),
+        fetch=artifact_store(settings.artifacts_url).get_folder,
+        known=KnownTable(settings.home / "serving" / f"{model}.json"),
+        clock=_now,
+    )
 
 
 @bentoml.service(
@@ -73,13 +75,16 @@ class ModelServer:
         settings = from_environment()
         baked = read_baked(_ROOT)
         model = _model_name(baked)
-        self._routing = _routing(settings, model)
-        load_first_version(self._routing, baked, _ROOT)
+        follower = _follower(settings, model)
+        self._routing = follower.routing
+        load_first_version(follower, baked, _ROOT)
         self._store = online_store(settings.online_url, settings.online_timeout)
         self._journal = Journal(settings.journal / model, _now)
         self._stop = threading.Event()
-        self._follower = threading.Thread(
-            target=self._routing.follow, args=(self._stop, _POLL_SECONDS), daemon=True
+        self._following = threading.Thread(
+            target=follower.follow,
+            args=(self._stop, Notices(settings.registry_url, model)),
+            daemon=True,
         )
         self.endpoint = Endpoint(
             routing=self._routing,
@@ -92,7 +97,7 @@ class ModelServer:
     @bentoml.on_startup
     def start(self) -> None:
         """Follow the registry, and keep the garbage collector off what is loaded by now."""
-        self._follower.start()
+        self._following.start()
         gc.collect()
         gc.freeze()
 
@@ -100,7 +105,7 @@ class ModelServer:
     def stop(self) -> None:
         """Stop following and release the stores."""
         self._stop.set()
-        self._follower.join()
+        self._following.join()
         self._store.close()
         self._journal.close()
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DisconnectionError, OperationalError, ProgrammingErro
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from resources.registry.errors import RegistryNotMigrated
+from resources.registry.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -112,7 +113,7 @@ class Database:
         except (OperationalError, ProgrammingError) as error:
             if not self._has_tables():
                 raise RegistryNotMigrated(
-                    f"{self.url.render_as_string()}: no registry tables; "
+                    f"{self.url.render_as_string()}: registry tables are missing; "
                     "call Registry.migrate() first"
                 ) from error
             raise
@@ -121,7 +122,7 @@ class Database:
         if self.url.get_backend_name() == "sqlite" and not Path(str(self.url.database)).exists():
             return False
         with self._reader.connect() as connection:
-            return sa.inspect(connection).has_table("versions")
+            return set(metadata.tables) <= {*sa.inspect(connection).get_table_names()}
 
 
 def _sqlite(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:

@@ -19,17 +19,11 @@ NOON = datetime(2013, 1, 5, 12, tzinfo=UTC)
 TARGET = Target(version=3, artifact_digest="sha256:" + "3" * 64)
 
 
-def routing_of(folder: Path) -> Routing:
-    return Routing(
-        model=MODEL, champion=lambda: None, fetch=lambda digest: folder, clock=lambda: NOON
-    )
-
-
 @pytest.mark.parametrize(("bias", "decided"), [(-3.0, "on_time"), (3.0, "late")])
 def test_the_class_and_all_probabilities_are_answered_and_journalled(
     bias: float, decided: str, tmp_path: Path
 ) -> None:
-    routing = routing_of(tmp_path)
+    routing = Routing(model=MODEL)
     folder = write_artefact(tmp_path / "artefact", bias=bias, document=of_classes())
     routing.activate(routing.load(TARGET, folder))
     with (
@@ -54,4 +48,4 @@ def test_a_graph_that_answers_otherwise_than_its_card_says_is_not_loaded(tmp_pat
         folder = write_artefact(tmp_path / name, bias=0.0, document=of_classes())
         (folder / "card.json").write_text(json.dumps(document))
         with pytest.raises(ArtifactUnusable, match="a row of missing values is predicted as"):
-            routing_of(tmp_path).load(TARGET, folder)
+            Routing(model=MODEL).load(TARGET, folder)

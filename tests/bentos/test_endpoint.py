@@ -47,9 +47,7 @@ def endpoint(tmp_path: Path, store: OnlineStore) -> Iterator[Callable[..., Endpo
 
     def make(on_missing: str = "predict", bias: float = -1.0) -> Endpoint:
         folder = write_artefact(tmp_path / "artefact", bias=bias, document=card(on_missing))
-        routing = Routing(
-            model=MODEL, champion=lambda: None, fetch=lambda digest: folder, clock=lambda: NOON
-        )
+        routing = Routing(model=MODEL)
         target = Target(version=3, artifact_digest="sha256:" + "3" * 64)
         routing.activate(routing.load(target, folder))
         journals.append(Journal(tmp_path / "journal" / MODEL, lambda: NOON))

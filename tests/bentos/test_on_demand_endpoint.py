@@ -98,9 +98,7 @@ def endpoint(tmp_path: Path, store: OnlineStore) -> Make:
         )
         (folder / "on_demand").mkdir(exist_ok=True)
         (folder / ENTRY["source"]).write_text(source)
-        routing = Routing(
-            model=MODEL, champion=lambda: None, fetch=lambda digest: folder, clock=lambda: NOON
-        )
+        routing = Routing(model=MODEL)
         target = Target(version=3, artifact_digest="sha256:" + "3" * 64)
         routing.activate(routing.load(target, folder))
         journal = Journal(tmp_path / "journal" / MODEL, lambda: NOON)

@@ -1,13 +1,20 @@
 """Versions of the tiny model in a real registry and artifact store."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bentos.model_server.routing.following import Follower
+from bentos.model_server.routing.known import KnownTable
+from bentos.model_server.routing.versions import Routing
 from resources.artifacts import artifact_store
 from resources.digests import digest
 from resources.registry.records import Version
 from resources.registry.registry import Registry, registry
 from tests.bentos.artefacts import MODEL, write_artefact
+
+NOON = datetime(2013, 1, 5, 12, tzinfo=UTC)
 
 
 def open_registry(home: Path) -> Registry:
@@ -17,9 +24,29 @@ def open_registry(home: Path) -> Registry:
     return opened
 
 
-def promote(home: Path, bias: float, document: dict[str, Any] | None = None) -> Version:
-    """Store, register and promote an artefact with this bias."""
-    versions = open_registry(home)
+def follower(
+    home: Path,
+    fetch: Callable[[str], Path] | None = None,
+    retry_seconds: float = 0.0,
+    store: Registry | None = None,
+) -> Follower:
+    """A worker's follower over the stores below a home folder."""
+    opened = store or open_registry(home)
+    return Follower(
+        routing=Routing(model=MODEL),
+        read=lambda: opened.traffic(MODEL),
+        fetch=fetch or artifact_store(str(home / "artifacts")).get_folder,
+        known=KnownTable(home / "serving" / f"{MODEL}.json"),
+        clock=lambda: NOON,
+        retry_seconds=retry_seconds,
+    )
+
+
+def register(
+    home: Path, bias: float, document: dict[str, Any] | None = None, store: Registry | None = None
+) -> Version:
+    """Store and register an artefact with this bias."""
+    versions = store or open_registry(home)
     folder = write_artefact(home / "built" / str(bias), bias=bias, document=document)
     artifact_digest = artifact_store(str(home / "artifacts")).put_folder(folder)
     champion = versions.champion(MODEL)
@@ -30,7 +57,7 @@ def promote(home: Path, bias: float, document: dict[str, Any] | None = None) -> 
         "gates": [{"metric": "auc", "passed": True}],
         "passed": True,
     }
-    registered = versions.register(
+    return versions.register(
         MODEL,
         artifact_digest=artifact_digest,
         evidence=evidence,
@@ -40,6 +67,14 @@ def promote(home: Path, bias: float, document: dict[str, Any] | None = None) -> 
         author="grace@example.org",
         run_id="run",
     )
+
+
+def promote(
+    home: Path, bias: float, document: dict[str, Any] | None = None, store: Registry | None = None
+) -> Version:
+    """Store, register and promote an artefact with this bias."""
+    versions = store or open_registry(home)
+    registered = register(home, bias, document, versions)
     return versions.promote(
         MODEL, registered.number, actor="cli", approver="ada@example.org", reason="better"
     )

@@ -3,7 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -125,12 +125,7 @@ def test_a_changed_source_is_not_loaded(trained: World, tmp_path: Path) -> None:
     folder = tmp_path / "artefact"
     shutil.copytree(trained.artifacts.get_folder(digest), folder)
     source = folder / SOURCE
-    routing = Routing(
-        model=NAME,
-        champion=lambda: None,
-        fetch=lambda digest: folder,
-        clock=lambda: datetime.now(UTC),
-    )
+    routing = Routing(model=NAME)
     target = Target(version=1, artifact_digest=digest)
     assert routing.load(target, folder).on_demand
     source.chmod(0o644)

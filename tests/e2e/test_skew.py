@@ -15,6 +15,7 @@ from mlplat_assets.demo.replay import Arrivals, requests
 from mlplat_assets.monitoring.predictions import ingest
 from mlplat_assets.monitoring.skew import SkewReport, audit
 from resources.online_store import online_store
+from resources.registry.registry import utc_now
 from tests.small_world import ARRIVAL, DEPARTURE, World
 
 pytestmark = pytest.mark.xdist_group("world")
@@ -93,19 +94,15 @@ def serve(world: World, folder: Path, stale: tuple[str, ...]) -> None:
 def in_process(world: World, name: str, store: Any, folder: Path) -> Endpoint:
     champion = world.registry.champion(name)
     assert champion is not None
-    routing = Routing(
-        model=name,
-        champion=lambda: Target(version=1, artifact_digest=champion.artifact_digest),
-        fetch=world.artifacts.get_folder,
-        clock=lambda: datetime.now(UTC),
-    )
-    routing.refresh()
+    routing = Routing(model=name)
+    target = Target(version=1, artifact_digest=champion.artifact_digest)
+    routing.activate(routing.load(target, world.artifacts.get_folder(champion.artifact_digest)))
     return Endpoint(
         routing=routing,
         store=store,
-        journal=Journal(folder / "journal", routing.clock),
+        journal=Journal(folder / "journal", utc_now),
         bento="",
-        clock=routing.clock,
+        clock=utc_now,
     )
 
 

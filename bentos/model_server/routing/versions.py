@@ -1,16 +1,12 @@
-"""Which version answers: the registry's production version, swapped in without a dropped request.
+"""Which version answers a unit: the present traffic table, one reference to loaded versions.
 
-The version that answers is one reference. A new version is fetched, verified and warmed up
-beside it, then the reference changes; until then, and whenever the registry is away, the last
-known version serves on.
+A new table is compiled beside the present one, from versions that are fetched, verified and
+warmed up by then; switching is setting one reference. `following` does that.
 """
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from logging import getLogger
 from pathlib import Path
 
 import msgspec
@@ -19,10 +15,9 @@ from bentos.model_server.artefact.card import Card, read_card
 from bentos.model_server.artefact.on_demand import OnDemandFailed, OnDemandFunction, load_functions
 from bentos.model_server.artefact.predictor import ArtifactUnusable, Predictor
 from bentos.model_server.request.contract import RequestContract
-from resources.buckets import bucket_of
-
-_KEPT = 2
-_log = getLogger("bentoml.mlplat.routing")
+from resources.buckets import BUCKETS, bucket_of
+from resources.registry.allocation import percent_of
+from resources.registry.traffic_table import CHAMPION
 
 
 class NotServing(RuntimeError):
@@ -57,6 +52,34 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     revision: int
 
 
+class Lane(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A variant and the version that answers it."""
+
+    variant: str
+    served: Served
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A traffic table compiled for one look per unit.
+
+    Attributes:
+        variants: Every one that answers, the champion first.
+        lanes: The variant of each of the 10,000 buckets.
+        overrides: Of single units, whatever their bucket.
+        problems: Versions of the table that cannot answer; their units are the champion's.
+    """
+
+    revision: int
+    salt: str
+    champion: Served
+    variants: tuple[Lane, ...]
+    lanes: tuple[Lane, ...]
+    overrides: dict[str, Lane] = field(default_factory=dict)
+    shadows: tuple[Served, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Checked:
     """The outcome of the last look at the registry; `error` is None when it went well."""
@@ -67,19 +90,11 @@ class Checked:
 
 @dataclass(kw_only=True)
 class Routing:
-    """The version that answers, and how it follows the registry.
-
-    `champion` gives the production version (None: there is none) and `fetch` a verified local
-    folder of an artefact; both may raise.
-    """
+    """The table that is in force; None until a version is loaded."""
 
     model: str
-    champion: Callable[[], Target | None]
-    fetch: Callable[[str], Path]
-    clock: Callable[[], datetime]
-    active: Served | None = None
+    table: Table | None = None
     checked: Checked = field(default_factory=Checked)
-    _loaded: dict[Target, Served] = field(default_factory=dict)
 
     def load(self, target: Target, folder: Path) -> Served:
         """A version from its artefact folder, warmed up.
@@ -100,53 +115,66 @@ class Routing:
             on_demand=_functions(card, folder),
         )
 
-    def choose(self, unit_id: str) -> "Choice":
+    def choose(self, unit_id: str) -> Choice:
         """The version that answers a unit.
 
         Raises:
             NotServing: None is loaded.
         """
-        if self.active is None:
+        table = self.table
+        if table is None:
             raise NotServing(f"no version of {self.model} is loaded")
-        bucket = bucket_of(self.model, unit_id)
-        return Choice(variant="champion", served=self.active, bucket=bucket, revision=0)
+        bucket = bucket_of(table.salt, unit_id)
+        lane = table.overrides.get(unit_id) or table.lanes[bucket]
+        return Choice(
+            variant=lane.variant, served=lane.served, bucket=bucket, revision=table.revision
+        )
 
     def activate(self, served: Served) -> None:
-        """Answer with this version from now on; the one before stays loaded for a rollback."""
-        self._loaded.pop(served.target, None)
-        self._loaded[served.target] = served
-        self.active = served
-        while len(self._loaded) > _KEPT:
-            del self._loaded[next(iter(self._loaded))]
+        """Let a version answer every unit, by revision 0: while no table is known."""
+        lane = Lane(variant=CHAMPION, served=served)
+        lanes = (lane,) * BUCKETS
+        self.table = Table(
+            revision=0, salt=self.model, champion=served, variants=(lane,), lanes=lanes
+        )
 
-    def refresh(self) -> bool:
-        """Look at the registry once and swap if its production version is another one.
+    @property
+    def active(self) -> Served | None:
+        """The champion."""
+        return self.table and self.table.champion
 
-        Raises whatever the registry or the artifact store raises; nothing has changed then.
-        """
-        target = self.champion()
-        if target is None or (self.active is not None and self.active.target == target):
-            return False
-        served = self._loaded.get(target)
-        if served is None:
-            served = self.load(target, self.fetch(target.artifact_digest))
-        self.activate(served)
-        _log.info("%s version %d answers now", self.model, target.version)
-        return True
+    @property
+    def shadows(self) -> tuple[Served, ...]:
+        """The versions that see what is answered."""
+        return self.table.shadows if self.table else ()
 
-    def follow(self, stop: threading.Event, interval_seconds: float) -> None:
-        """Refresh again and again until told to stop, whatever goes wrong meanwhile."""
-        with ThreadPoolExecutor(1, "mlplat-routing") as executor:
-            while not stop.wait(interval_seconds):
-                self.check(executor)
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the table, its versions, or the way to the registry."""
+        found = [*self.table.problems] if self.table else []
+        return found + ([self.checked.error] if self.checked.error else [])
 
-    def check(self, executor: Executor) -> None:
-        """Refresh once; what it raises becomes `checked.error` and is logged when it changes."""
-        failure = executor.submit(self.refresh).exception()
-        error = None if failure is None else f"{type(failure).__name__}: {failure}"[:500]
-        if error is not None and error != self.checked.error:
-            _log.warning("%s: the last known version serves on: %s", self.model, error)
-        self.checked = Checked(at=self.clock(), error=error)
+    def document(self) -> dict[str, object]:
+        """The table in force as JSON: shares are in percent, of what truly answers."""
+        table = self.table
+        if table is None:
+            return {"problems": self.problems}
+        buckets = Counter(lane.variant for lane in table.lanes)
+        return {
+            "revision": table.revision,
+            "variants": [
+                {
+                    "variant": lane.variant,
+                    "version": lane.served.target.version,
+                    "artifact_digest": lane.served.target.artifact_digest,
+                    "share": percent_of(buckets[lane.variant]),
+                }
+                for lane in table.variants
+            ],
+            "shadows": [served.target.version for served in table.shadows],
+            "overrides": len(table.overrides),
+            "problems": self.problems,
+        }
 
 
 def _functions(card: Card, folder: Path) -> tuple[OnDemandFunction, ...]:

@@ -1,0 +1,171 @@
+"""Shadow versions: they see the vectors of live answers, and answer nobody.
+
+One thread takes what was offered in batches and rests nine times as long as it worked. So however
+slow a shadow is, it holds this process's interpreter, and its core, a tenth of the time at most;
+what does not fit the queue meanwhile is dropped and counted.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from logging import getLogger
+from queue import Empty, SimpleQueue
+from time import perf_counter
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from bentos.model_server.journal.segments import Journal, JournalUnavailable
+from bentos.model_server.meter import Meter
+from bentos.model_server.routing.versions import Routing, Served
+
+# Rows of one run: at 32 it holds the interpreter for about 0.3 ms.
+_BATCH = 32
+_QUEUED = 1024
+_REST = 9.0
+_log = getLogger("bentoml.mlplat.shadows")
+
+
+class Shadowed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A live prediction that shadows repeat.
+
+    `inputs` are the values of all columns of the live vector by name; `event_timestamp` is ISO
+    8601, in UTC.
+    """
+
+    prediction_id: str
+    unit_id: str
+    event_timestamp: str
+    inputs: Mapping[str, bool | int | float | str | datetime | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """What a version made of some rows: predictions, or an error, and milliseconds per batch."""
+
+    found: npt.NDArray[np.float32] | None
+    error: str | None
+    latency_ms: float
+
+
+class Shadows:
+    """Runs the shadows of the present table beside the live answers.
+
+    It counts, per row and shadow, `shadow_answered`, `shadow_failed`, `shadow_unfed` (the live
+    vector lacks a column of it) and `shadow_lost` (its journal could not be written); per row
+    `shadow_dropped`.
+    """
+
+    def __init__(
+        self, *, routing: Routing, journal: Journal, meter: Meter, clock: Callable[[], datetime]
+    ) -> None:
+        self._routing = routing
+        self._journal = journal
+        self._counts = meter.counts
+        self._clock = clock
+        self._queue: SimpleQueue[Shadowed | None] = SimpleQueue()
+        self._stop = threading.Event()
+        # Of its own, so that whatever a shadow raises ends a future and not the thread.
+        self._executor = ThreadPoolExecutor(1, "mlplat-shadow")
+        self._thread = threading.Thread(target=self._run, name="mlplat-shadows", daemon=True)
+        self._thread.start()
+
+    def offer(self, shadowed: Shadowed) -> None:
+        """Take one prediction to repeat; never blocks, never raises."""
+        if not self._routing.shadows:
+            return
+        if self._queue.qsize() >= _QUEUED:
+            self._counts["shadow_dropped"] += 1
+        else:
+            self._queue.put(shadowed)
+
+    def close(self, timeout_seconds: float = 5.0) -> None:
+        """Stop; what is queued is dropped, and a shadow that is at work is not waited for long."""
+        self._stop.set()
+        self._queue.put(None)
+        self._thread.join(timeout_seconds)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        if not self._thread.is_alive():
+            self._journal.close()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None and not self._stop.is_set():
+            started = perf_counter()
+            rows = [first, *self._waiting()]
+            for served in self._routing.shadows:
+                self._repeat(served, rows)
+            self._stop.wait((perf_counter() - started) * _REST)
+
+    def _waiting(self) -> list[Shadowed]:
+        rows: list[Shadowed] = []
+        try:
+            while len(rows) < _BATCH - 1:
+                row = self._queue.get_nowait()
+                if row is not None:
+                    rows.append(row)
+        except Empty:
+            pass
+        return rows
+
+    def _repeat(self, served: Served, rows: list[Shadowed]) -> None:
+        names = served.predictor.columns
+        fed = [row for row in rows if all(name in row.inputs for name in names)]
+        self._counts["shadow_unfed"] += len(rows) - len(fed)
+        if not fed:
+            return
+        outcome = self._predict(served, fed)
+        self._record(served, fed, outcome)
+        name = "shadow_answered" if outcome.error is None else "shadow_failed"
+        self._counts[name] += len(fed)
+
+    def _predict(self, served: Served, rows: list[Shadowed]) -> _Outcome:
+        started = perf_counter()
+        columns = {name: [row.inputs[name] for row in rows] for name in served.predictor.columns}
+        future = self._executor.submit(served.predictor.predict, columns)
+        failure = future.exception()
+        error = None if failure is None else f"{type(failure).__name__}: {failure}"[:500]
+        found = future.result() if failure is None else None
+        if found is not None and not np.isfinite(found).all():
+            found, error = None, "it predicts what is not a finite number"
+        latency_ms = round((perf_counter() - started) * 1000, 3)
+        return _Outcome(found=found, error=error, latency_ms=latency_ms)
+
+    def _record(self, served: Served, rows: list[Shadowed], outcome: _Outcome) -> None:
+        common = {
+            "model": served.card.model,
+            "version": served.target.version,
+            "artifact_digest": served.target.artifact_digest,
+            "error": outcome.error,
+            "served_at": self._clock().isoformat(),
+            "latency_ms": outcome.latency_ms,
+        }
+        try:
+            for position, row in enumerate(rows):
+                self._journal.append(
+                    {
+                        "prediction_id": row.prediction_id,
+                        "unit_id": row.unit_id,
+                        "event_timestamp": row.event_timestamp,
+                        **common,
+                        **_answered(served, outcome.found, position),
+                    }
+                )
+        except JournalUnavailable as error:
+            self._counts["shadow_lost"] += len(rows)
+            _log.warning("%s", error)
+
+
+def _answered(
+    served: Served, found: npt.NDArray[np.float32] | None, position: int
+) -> dict[str, object]:
+    """As the live journal has it: of classes, the probability of the most probable one."""
+    if found is None:
+        return {"prediction": None}
+    row = found[position]
+    if not served.card.classes:
+        return {"prediction": float(row)}
+    probabilities = dict(zip(served.card.classes, row.tolist(), strict=True))
+    return {"prediction": float(row.max()), "probabilities": probabilities}
