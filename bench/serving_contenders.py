@@ -173,10 +173,11 @@ def end(running: Running, seconds: float = 20.0) -> None:
         process.kill()
 
 
-def curl_status(url: str, body: str) -> str:
-    """The status of one request, "000" where nobody answers."""
-    command = ["curl", "--silent", "--output", os.devnull, "--write-out", "%{http_code}"]
-    command += ["--header", "content-type: application/json", "--data", body, url]
+def curl_status(url: str, body: str = "") -> str:
+    """The status of one request, a POST if it has a body; "000" where nobody answers."""
+    command = ["curl", "--silent", "--output", os.devnull, "--write-out", "%{http_code}", url]
+    if body:
+        command += ["--header", "content-type: application/json", "--data", body]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 

@@ -98,13 +98,13 @@ def disk_phases(storm: Storm, disk: Disk, body: str) -> None:
     with storm.phase("journal's disk full", SETTLE_SECONDS) as phase:
         disk.fill()
         phase.moment = time.time()
-        seen_until(lambda: curl_status(ready, "") != "200")
+        seen_until(lambda: curl_status(ready) != "200")
         phase.effect = time.time() - phase.moment
         phase.note = "effect: until /readyz says 503"
     with storm.phase("disk freed", SETTLE_SECONDS) as phase:
         disk.free()
         phase.moment = time.time()
-        seen_until(lambda: curl_status(ready, "") == "200")
+        seen_until(lambda: curl_status(ready) == "200")
         seen_until(lambda: curl_status(storm.service.url, body) == "200")
         phase.effect = time.time() - phase.moment
         phase.note = "effect: until ready and answering"
