@@ -32,7 +32,7 @@ from bench.serving_report import report
 from bench.serving_world import fill_store, make_home, write_bodies
 
 ROUNDS = 5
-WARM_SECONDS = 4.0
+WARM_SECONDS = 4
 # Different units, so that every arm of the traffic table answers some.
 UNITS = 1000
 WARM_CONNECTIONS = 32
@@ -57,7 +57,7 @@ def measure(
     group: Sequence[Contender],
     bodies: dict[str, Path],
     folder: Path,
-    seconds: float,
+    seconds: int,
     points: Points,
 ) -> None:
     """Start a group of contenders, warm each up and measure them in ROUNDS rounds."""
@@ -81,7 +81,7 @@ def measure(
 def main() -> None:
     """Measure, write the results, print them."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each run of wrk")
+    parser.add_argument("--seconds", type=int, default=2, help="of each run of wrk")
     parser.add_argument("--only", help="names of contenders, by comma; nothing is written")
     options = parser.parse_args()
     require_programs()

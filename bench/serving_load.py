@@ -29,26 +29,28 @@ class Point:
     broken: int
 
 
-def wrk(running: Running, bodies: Path, connections: int, seconds: float) -> Point:
+def wrk(running: Running, bodies: Path, connections: int, seconds: int) -> Point:
     """Drive a server from the client's core.
 
     Raises:
-        subprocess.CalledProcessError: wrk ended badly.
+        RuntimeError: wrk could not drive it; says why.
     """
     command = ["taskset", "--cpu-list", str(CLIENT_CORE), "wrk", "--threads", "1"]
     command += [
         "--connections",
         str(connections),
         "--duration",
-        f"{seconds:g}s",
+        f"{seconds}s",
         "--timeout",
         "10s",
     ]
     command += ["--script", str(_SCRIPT), running.url, "--", str(bodies)]
     before = running.processor_seconds()
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
     used = running.processor_seconds() - before
-    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    if ran.returncode:
+        raise RuntimeError(f"wrk on {running.contender.name}: {ran.stdout}{ran.stderr}")
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return Point(
         requests_per_s=found["requests"] / found["seconds"],
         p50=found["p50"],

@@ -20,7 +20,7 @@ _LIBRARIES = (
 )
 
 
-def report(points: Points, seconds: float, *, partial: bool) -> None:
+def report(points: Points, seconds: int, *, partial: bool) -> None:
     """Print what was measured; write RESULTS unless only some contenders were."""
     rows = points.table()
     document: dict[str, Any] = {

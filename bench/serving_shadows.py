@@ -22,7 +22,7 @@ from bench.serving_world import (
 from resources.registry.registry import Registry
 
 ROUNDS = 9
-SECONDS = 2.0
+SECONDS = 2
 CONNECTIONS = 32
 SEEN_SECONDS = 30.0
 
