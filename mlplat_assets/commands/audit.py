@@ -29,7 +29,7 @@ def verify(settings: Settings, console: Console) -> None:
     with opened_registry(settings) as registry:
         count = registry.verify_audit()
     console.print(
-        f"✓ {count:,} entries verified: an unbroken chain to the versions, approvals and tokens "
-        "as they are.",
+        f"✓ {count:,} entries verified: an unbroken chain to the versions, approvals, "
+        "tokens and traffic tables as they are.",
         style="green",
     )

@@ -81,7 +81,7 @@ def audit_log(
 
 @audit_app.command("verify")
 def audit_verify() -> None:
-    """Check the chain of hashes, and versions, approvals and tokens against it."""
+    """Check the chain of hashes, and versions, approvals, tokens and traffic against it."""
     from mlplat_assets.commands.audit import verify
 
     verify(from_environment(), console())

@@ -136,7 +136,7 @@ def _what(entry: AuditEntry) -> Text:
     """`version 2 promoted`, or `candidate refused` of one that was never registered."""
     if entry.action is Action.ROLLED_BACK:
         return Text(f"rolled back to version {entry.version}", style="green")
-    if not entry.model:
+    if not entry.model or (entry.action is Action.TRAFFIC_CHANGED and not entry.version):
         return Text(entry.action.replace("_", " "))
     subject = f"version {entry.version}" if entry.version else "candidate"
     style = "red" if entry.action in _REFUSALS else ""

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 CHANNEL = "mlplat_traffic"
 _CONNECT_SECONDS = 5
+_LISTENING = 10
 
 
 def tell(connection: sa.Connection, model: str) -> None:
@@ -33,14 +34,17 @@ class Notices:
         self._connection: psycopg.Connection | None = None
 
     def wait(self, stop: Event, seconds: float) -> None:
-        """Return at a word of the model, when told to stop, or after so many seconds."""
+        """Return at a word of the model, when told to stop, or when it is time to look anyway.
+
+        That is after so many seconds; while the server tells of every change, ten times as many.
+        """
         if self._url is None:
             stop.wait(seconds)
             return
         try:
             connection = self._connection or self._listen(self._url)
-            for notice in connection.notifies(timeout=seconds):
-                if notice.payload == self._model:
+            for _ in range(_LISTENING):
+                if stop.is_set() or self._hears(connection, seconds):
                     return
         except psycopg.Error:
             self.close()
@@ -52,6 +56,10 @@ class Notices:
             with suppress(psycopg.Error):
                 self._connection.close()
             self._connection = None
+
+    def _hears(self, connection: psycopg.Connection, seconds: float) -> bool:
+        heard = list(connection.notifies(timeout=seconds, stop_after=1))
+        return any(notice.payload == self._model for notice in heard)
 
     def _listen(self, url: sa.URL) -> psycopg.Connection:
         text = url.render_as_string(hide_password=False)

