@@ -135,7 +135,7 @@ def service_ends(storm: Storm) -> None:
 
 def stormed(folder: Path, server: str) -> tuple[list[Outcome], Audit, int]:
     """All phases in turn, the audit, and how often nobody listened before the end."""
-    home, bodies = folder / "home", write_bodies(folder, UNITS)["entities"]
+    home, bodies = folder / "home", write_bodies(folder, UNITS)["full"]
     with ExitStack() as stack:
         database = stack.enter_context(Database.created(server))
         disk = stack.enter_context(Disk.mounted(folder / "disk"))

@@ -17,6 +17,7 @@ from bentos.model_server.endpoint import Endpoint
 from bentos.model_server.front.gate import Admitted, Gate
 from bentos.model_server.front.openapi import Described
 from bentos.model_server.front.refusal import HeaderPairs, Refusal
+from bentos.model_server.front.whole import write_whole
 from bentos.model_server.request.contract import parse_body
 from bentos.model_server.request.field_check import name_of
 from bentos.model_server.request.problems import RequestMalformed
@@ -189,6 +190,8 @@ def refusal(status: HTTPStatus, error: str) -> Answer:
 
 
 async def _send(send: Send, status: int, body: bytes, headers: HeaderPairs) -> None:
+    if status == HTTPStatus.OK and write_whole(send, body):
+        return
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
     await send({"type": "http.response.body", "body": body})
