@@ -18,6 +18,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 
 from bentos.model_server.artefact.encoding import Categorical, Column, Encoder, Numeric
+from bentos.model_server.artefact.exactness import PADDED_TO, Batching, batching_of
 
 # The graph of each form of a network that an artefact may hold. A card names the form that serves.
 GRAPHS = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
@@ -45,12 +46,14 @@ class Predictor:
         session: ort.InferenceSession,
         preprocessing: Mapping[str, Any],
         card: Mapping[str, Any],
+        batching: Batching,
     ) -> None:
         self.card = card
         self.preprocessing = preprocessing
         self._encode = Encoder(preprocessing)
         self.columns = self._encode.columns
         self._session = session
+        self._batching: Batching = batching
         self.batch_seconds = 0.0
         # An exporter prunes an input that has no columns.
         self._inputs = {argument.name for argument in session.get_inputs()}
@@ -69,7 +72,9 @@ class Predictor:
             card_file = folder / "card.json"
             card = json.loads(card_file.read_bytes()) if card_file.exists() else {}
             file = folder / GRAPHS[variant or card.get("variant", "fp32")]
-            return cls(graph_session(file.read_bytes(), threads), preprocessing, card)
+            graph = file.read_bytes()
+            session = graph_session(graph, threads)
+            return cls(session, preprocessing, card, batching_of(graph))
         # onnxruntime has a class for every status and only RuntimeError and Exception above.
         except (OSError, ValueError, KeyError, RuntimeError, *ONNX_ERRORS) as error:
             raise ArtifactUnusable(f"artefact {folder}: {error}") from error
@@ -83,7 +88,18 @@ class Predictor:
         return self.run(*self._encode(columns))
 
     def run(self, numeric: Numeric, categorical: Categorical) -> npt.NDArray[np.float32]:
-        """Predictions of rows that are encoded already."""
+        """Predictions of rows that are encoded already; a row's is the same in any batch."""
+        rows = len(numeric)
+        if self._batching == "alone" and rows > 1:
+            alone = [self._run(numeric[i : i + 1], categorical[i : i + 1]) for i in range(rows)]
+            return np.concatenate(alone)
+        if self._batching == "padded" and rows % PADDED_TO:
+            missing = -rows % PADDED_TO
+            numeric = np.pad(numeric, ((0, missing), (0, 0)))
+            categorical = np.pad(categorical, ((0, missing), (0, 0)))
+        return self._run(numeric, categorical)[:rows]
+
+    def _run(self, numeric: Numeric, categorical: Categorical) -> npt.NDArray[np.float32]:
         arrays = {"numeric": numeric, "categorical": categorical}
         fed = {name: arrays[name] for name in self._inputs}
         (prediction,) = self._session.run(["prediction"], fed)
