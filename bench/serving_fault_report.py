@@ -81,11 +81,11 @@ def _shadows(effects: list[Effect]) -> str:
         return ""
     lines = [
         "",
-        f"{'shadow':<10}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'p99 change':>12}{'failed':>8}",
+        f"{'shadow':<10}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'p99 change':>12}{'failed':>8}  shadow rows",
     ]
     lines += [
         f"{one.shadow:<10}{one.requests_per_s:>9,.0f}{one.p50:>9.2f}{one.p99:>9.2f}"
-        f"{one.p99_change_percent:>11.1f}%{one.failed:>8}"
+        f"{one.p99_change_percent:>11.1f}%{one.failed:>8}  {one.rows or ''}"
         for one in effects
     ]
     return "\n".join(lines) + "\n"

@@ -3,7 +3,7 @@
 import json
 import statistics
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Effect:
         p99_change_percent: The median over rounds of this p99 against that of the same round
             without a shadow.
         failed: Answers other than 200, all rounds together.
+        rows: What became of the live rows, by the service's counters: answered, failed, dropped.
     """
 
     shadow: str
@@ -43,6 +44,7 @@ class Effect:
     p99: float
     p99_change_percent: float
     failed: int
+    rows: dict[str, int]
 
 
 def measured_shadows(folder: Path) -> list[Effect]:
@@ -62,16 +64,19 @@ def measured_shadows(folder: Path) -> list[Effect]:
     service = ours("ours", home, target="bench.serving_misbehaving:ModelServer")
     body = bodies.open().readline().strip()
     found: dict[str, list[Point]] = defaultdict(list)
+    rows: dict[str, Counter[str]] = defaultdict(Counter)
     with started(service, folder / "service.log", body, SERVER_CORE) as running:
         wrk(running, bodies, CONNECTIONS, SECONDS)
         for _ in range(ROUNDS):
             for name, version in shadows.items():
                 switch(versions, running, [n for n in shadows.values() if n], version)
+                before = counted(running)
                 found[name].append(wrk(running, bodies, CONNECTIONS, SECONDS))
-    return [effect(name, found) for name in shadows]
+                rows[name] += counted(running) - before
+    return [effect(name, found, dict(rows[name])) for name in shadows]
 
 
-def effect(name: str, found: dict[str, list[Point]]) -> Effect:
+def effect(name: str, found: dict[str, list[Point]], rows: dict[str, int]) -> Effect:
     """One shadow's medians."""
     points = found[name]
     pairs = zip(points, found["none"], strict=True)
@@ -83,7 +88,20 @@ def effect(name: str, found: dict[str, list[Point]]) -> Effect:
         p99=statistics.median(point.p99 for point in points),
         p99_change_percent=statistics.median(changes),
         failed=sum(point.non_2xx + point.broken for point in points),
+        rows=rows,
     )
+
+
+def counted(running: Running) -> Counter[str]:
+    """The service's counters of shadows."""
+    with urlopen(f"http://127.0.0.1:{running.port}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    found: Counter[str] = Counter()
+    for line in lines:
+        if line.startswith("mlplat_shadow_") and "_total{" in line:
+            name = line.partition("_total")[0].removeprefix("mlplat_shadow_")
+            found[name] = int(float(line.rpartition(" ")[2]))
+    return found
 
 
 def switch(versions: Registry, running: Running, every: list[int], on: int | None) -> None:

@@ -156,7 +156,10 @@ def promoted(versions: Registry, number: int) -> Version:
 
 
 def make_home(home: Path) -> None:
-    """A registry below `home` with a champion, version 1."""
+    """A registry below `home`: a champion, a canary with 5% of the units, an A/B arm with 10%."""
     home.mkdir(parents=True)
     versions = opened_registry(f"sqlite:///{home / 'registry.sqlite'}")
     promoted(versions, registered(versions, home, 1).number)
+    for seed, variant, percent in ((2, "canary", 5), (3, "wide", 10)):
+        number = registered(versions, home, seed).number
+        versions.set_share(MODEL, number, percent, variant=variant, reason="bench", actor="cli")
