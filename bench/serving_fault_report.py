@@ -81,7 +81,8 @@ def _shadows(effects: list[Effect]) -> str:
         return ""
     lines = [
         "",
-        f"{'shadow':<10}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'p99 change':>12}{'failed':>8}  shadow rows",
+        f"{'shadow':<10}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'p99 change':>12}{'failed':>8}"
+        "  its rows",
     ]
     lines += [
         f"{one.shadow:<10}{one.requests_per_s:>9,.0f}{one.p50:>9.2f}{one.p99:>9.2f}"

@@ -3,7 +3,8 @@
     bentoml serve bench.serving_misbehaving:ModelServer
 
 Only what a shadow runs is changed, `Predictor.predict`, and only for a version whose card has a
-`behaviour` under `training`. The first call, which warms a version up, is let through.
+`behaviour` under `training`. Rows without any value, which versions are tried with when they are
+loaded, are let through.
 """
 
 import time
@@ -17,7 +18,6 @@ __all__ = ["ModelServer"]
 SLEEP_SECONDS = 0.5
 
 _predict = Predictor.predict
-_warm: set[int] = set()
 
 
 def _sleeps() -> None:
@@ -33,9 +33,8 @@ _BEHAVIOURS: dict[str, Callable[[], None]] = {"sleeps": _sleeps, "raises": _rais
 
 def _misbehaving(self: Predictor, columns: Mapping[str, Any]) -> Any:  # noqa: ANN401
     behaviour = _BEHAVIOURS.get(self.card.get("training", {}).get("behaviour", ""))
-    if behaviour and id(self) in _warm:
+    if behaviour and any(values[0] is not None for values in columns.values()):
         behaviour()
-    _warm.add(id(self))
     return _predict(self, columns)
 
 
