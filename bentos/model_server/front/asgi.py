@@ -178,6 +178,8 @@ async def _read_on(receive: Receive, begun: bytes, limit: int, message: Message)
 
 async def reply(send: Send, answer: Answer) -> None:
     """Send one answer."""
+    if answer.status == HTTPStatus.OK and write_whole(send, answer.body):
+        return
     headers: HeaderPairs = (_JSON,)
     if answer.retry_after is not None:
         headers = (_JSON, (b"retry-after", b"%d" % answer.retry_after))
@@ -190,8 +192,6 @@ def refusal(status: HTTPStatus, error: str) -> Answer:
 
 
 async def _send(send: Send, status: int, body: bytes, headers: HeaderPairs) -> None:
-    if status == HTTPStatus.OK and write_whole(send, body):
-        return
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
     await send({"type": "http.response.body", "body": body})
