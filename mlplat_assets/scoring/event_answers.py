@@ -89,7 +89,7 @@ class EventScorer:
         request = contract.validate(self.requests.request(row), self.clock)
         card = self.served.card
         names = [field.name for field in card.entities + card.context]
-        asked = dict(zip(names, request.asked, strict=True))
+        asked: dict[str, Any] = dict(zip(names, request.asked, strict=True))
         entities = {field.name: asked[field.name] for field in card.entities}
         context = {field.name: asked[field.name] for field in card.context}
         reads = [
