@@ -94,9 +94,7 @@ class Predictor:
             alone = [self._run(numeric[i : i + 1], categorical[i : i + 1]) for i in range(rows)]
             return np.concatenate(alone)
         if self._batching == "padded" and rows % PADDED_TO:
-            missing = -rows % PADDED_TO
-            numeric = np.pad(numeric, ((0, missing), (0, 0)))
-            categorical = np.pad(categorical, ((0, missing), (0, 0)))
+            numeric, categorical = _padded(numeric), _padded(categorical)
         return self._run(numeric, categorical)[:rows]
 
     def _run(self, numeric: Numeric, categorical: Categorical) -> npt.NDArray[np.float32]:
@@ -119,6 +117,13 @@ class Predictor:
         rows: dict[str, Column] = {name: [None] * BATCH_ROWS for name in self.columns}
         arrays = self._encode(rows)
         self.batch_seconds = min(_seconds(self.run, arrays) for _ in range(3))
+
+
+def _padded(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array with rows of zeros up to a multiple of PADDED_TO."""
+    padded = np.zeros((len(array) + -len(array) % PADDED_TO, array.shape[1]), array.dtype)
+    padded[: len(array)] = array
+    return padded
 
 
 def _seconds(run: Callable[..., object], arrays: tuple[Numeric, Categorical]) -> float:
