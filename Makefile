@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install manifest demo test check bench-features bench-training bench-registry dev lock clean
+.PHONY: help install manifest demo test check bench-features bench-training bench-registry bench-serving dev lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -16,6 +16,7 @@ export BENTOML_DO_NOT_TRACK := True
 export DAGSTER_DISABLE_TELEMETRY := yes
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export MLFLOW_DISABLE_TELEMETRY := true
+export ORT_DISABLE_TELEMETRY := 1
 # pyright's wrapper would look for a newer release at each start.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -47,6 +48,10 @@ bench-training: install ## Rows a second and AUC against bare loops, LightGBM an
 
 bench-registry: install ## The registry at 100 to 100,000 versions, MLflow's beside it
 	$(BIN)/python -m bench.registry
+
+bench-serving: install ## Requests a second on one core against BentoML, FastAPI, Ray Serve, MLflow; needs wrk
+	$(BIN)/python -m bench.serving
+	$(BIN)/python -m bench.serving_faults
 
 dev: install ## Dagster's web interface and daemon, and the serving process
 	$(BIN)/mlplat dev

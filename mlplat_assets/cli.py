@@ -6,6 +6,7 @@ Thin: each command is a function of `mlplat_assets.commands`, imported when it r
 
 import os
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -125,6 +126,20 @@ def serve(
     named = models or served_models(settings)
     listening = Listening(port=port, host=host, workers=workers)
     raise typer.Exit(run(settings, console(), named, listening, wait=wait))
+
+
+@app.command()
+def package(
+    model: Model,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Default: packages/ below MLPLAT_HOME.", show_default=False),
+    ] = None,
+) -> None:
+    """Write the folder that the image of a model's production version is built from."""
+    from mlplat_assets.commands.package import package as run
+
+    run(from_environment(), console(), model, output)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """`mlplat serve`: several models at once, each where its endpoint asset finds it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,8 +12,10 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from bentos.packaging import build_bento
+from mlplat_assets.cli import app
 from mlplat_assets.commands.serve import assigned_ports, require_tokens, served_models
 from resources.artifacts import artifact_store
 from resources.service_addresses import ServiceAddress, announced, service_url
@@ -75,6 +78,21 @@ def test_every_model_is_served_on_a_port_of_its_own(tmp_path: Path) -> None:
         assert list((home / "services").glob("*.json")) == []
     finally:
         servers[0].kill()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of BentoML's own, when it builds
+def test_package_writes_the_folder_of_the_production_version(tmp_path: Path) -> None:
+    packaged(tmp_path, MODEL)
+    environment = settings_at(tmp_path).environment()
+    folder = tmp_path / "packages" / "flights__arrival_delay" / "v1"
+    result = CliRunner().invoke(app, ["package", MODEL], env=environment)
+    assert result.exit_code == 0, result.output
+    assert f"docker build --tag flights__arrival_delay:v1 {folder}" in result.output
+    assert (folder / "bento" / "src" / "bento.json").is_file()
+    assert not re.search("@[A-Z]+@", "".join(f.read_text() for f in folder.glob("*/*.yaml")))
+    taken = CliRunner().invoke(app, ["package", MODEL, "--output", "tests"], env=environment)
+    assert taken.exit_code == 1
+    assert "choose another folder" in taken.output
 
 
 def test_a_file_that_a_killed_process_left_is_not_believed(tmp_path: Path) -> None:

@@ -52,7 +52,6 @@ class Endpoint:
         self._bento = bento
         self._features = FeatureReader(store, FeatureCache(perf_counter))
         self._completion = Completion(
-            routing=routing,
             journal=journal,
             recorder=Recorder(bento),
             clock=clock,

@@ -4,7 +4,6 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +21,7 @@ class Load:
     port: int
     body: dict[str, Any]
     clients: int = 16
+    token: str = ""
     statuses: Counter[int] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
     connections: int = 0
@@ -29,7 +29,8 @@ class Load:
 
     def __post_init__(self) -> None:
         data = json.dumps(self.body).encode()
-        self._request = f"{_HEAD}Content-Length: {len(data)}\r\n\r\n".encode() + data
+        head = f"{_HEAD}Authorization: Bearer {self.token}\r\n" if self.token else _HEAD
+        self._request = f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._all()))
 
@@ -45,11 +46,10 @@ class Load:
         self._stop.set()
         self._thread.join()
 
-    def wait_for(self, answers: int, alive: Callable[[], object] = lambda: None) -> None:
+    def wait_for(self, answers: int) -> None:
         """Wait until so many more requests were answered."""
         wanted = self.statuses.total() + answers
         while self.statuses.total() < wanted and self._thread.is_alive():
-            alive()
             self._stop.wait(0.01)
 
     def wait_until_nothing_listens(self) -> None:

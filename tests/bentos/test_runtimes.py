@@ -77,6 +77,19 @@ def test_both_runtimes_predict_the_same(module: nn.Module, tmp_path: Path) -> No
     assert 0 < difference(quick(*rows), wanted) <= BF16_TOLERANCE
 
 
+@pytest.mark.parametrize("module", [network(), Custom().eval()], ids=["network", "custom"])
+def test_no_step_takes_a_value_from_the_device_or_mixes_the_two(
+    module: nn.Module, tmp_path: Path
+) -> None:
+    """Else it could not be recorded: a tensor on the device `meta` has no value to look at."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's, of nan_to_num
+        graph = TranslatedGraph(exported(module, tmp_path)).to("meta")
+    numeric = torch.zeros(5, NUMERIC, device="meta")
+    categorical = torch.zeros(5, 2, dtype=torch.int64, device="meta")
+    assert graph(numeric, categorical).shape == (5,)
+
+
 def test_batches_of_any_size_are_padded_and_split(tmp_path: Path) -> None:
     module = network()
     runtime = Buckets(module, numeric=NUMERIC, categorical=2, device="cpu", sizes=(1, 4, 16))

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -41,6 +41,7 @@ class Numbered(msgspec.Struct):
     n: int
 
 
+@settings(deadline=None)
 @given(
     lines=st.lists(st.lists(st.integers(0, 10**9), max_size=9), max_size=4),
     torn=st.booleans(),

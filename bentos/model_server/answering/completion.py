@@ -18,7 +18,6 @@ from bentos.model_server.journal.health import JournalHealth
 from bentos.model_server.journal.segments import Journal, JournalUnavailable
 from bentos.model_server.meter import Meter
 from bentos.model_server.routing.shadows import Shadowed, Shadows
-from bentos.model_server.routing.versions import Routing
 
 
 class Completion:
@@ -31,7 +30,6 @@ class Completion:
     def __init__(
         self,
         *,
-        routing: Routing,
         journal: Journal,
         recorder: Recorder,
         clock: Callable[[], datetime],
@@ -39,7 +37,6 @@ class Completion:
         shadows: Shadows | None,
     ) -> None:
         self.health = JournalHealth(journal.folder)
-        self._routing = routing
         self._journal = journal
         self._recorder = recorder
         self._clock = clock
@@ -88,7 +85,7 @@ class Completion:
                     continue
                 self._meter.counts["journal_lost"] += 1
             item.future.set_result(body)
-            if self._shadows is not None and self._routing.shadows:
+            if self._shadows is not None and self._shadows.has_room():
                 self._shadows.offer(_shadowed(item, prediction_id))
 
     def _record(self, lines: bytes) -> str | None:

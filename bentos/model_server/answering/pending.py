@@ -1,6 +1,7 @@
 """A request on its way through a batch."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bentos.model_server.answering.plan import Plan, Row
@@ -63,9 +64,8 @@ class Pending:
         self.caller = caller
         self.future = future
 
-    def flags(self) -> dict[str, str]:
+    def flags(self) -> Mapping[str, str]:
         """What a policy did to the request: by field, and `store` where defaults were taken."""
-        flags = dict(self.request.flags)
         if self.stored is not None and self.stored.is_defaulted:
-            flags["store"] = "unavailable"
-        return flags
+            return {**self.request.flags, "store": "unavailable"}
+        return self.request.flags

@@ -27,6 +27,7 @@ class Plan:
     """One version's way from a request to a prediction.
 
     Attributes:
+        artefact: The part of a record that names the artefact.
         names: What the values of a row are: entities, context, stored features, computed ones.
         shown: Columns of features that an answer tells the status of, as many first values of the
             stored ones as there are model inputs among them, then the computed ones.
@@ -46,7 +47,6 @@ class Plan:
     ) -> None:
         self.card = card
         self.version = version
-        self.artifact_digest = artifact_digest
         self.contract = contract
         self.decoder = Decoder(card)
         self.reading = Reading(card)
@@ -59,6 +59,7 @@ class Plan:
         self.shown = self.stored[: self.inputs] + self.computed
         self.statuses = StatusText(self.shown)
         self.is_given_whole = not self.computed and len(self.stored) == self.inputs
+        self.artefact = b',"artifact_digest":' + msgspec.json.encode(artifact_digest)
         self._named: dict[str, bytes] = {}
         self._predictor = predictor
         self._on_demand = on_demand

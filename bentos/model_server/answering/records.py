@@ -9,11 +9,15 @@ import numpy as np
 from bentos.model_server.answering.pending import Pending
 from bentos.model_server.answering.plan import Plan
 from bentos.model_server.answering.prediction_ids import new_prediction_id
+from bentos.model_server.features.reading import StoredValues
 from resources.buckets import BUCKETS, bucket_of
 from resources.online_store import FeatureValues
 
 Found = float | Sequence[float]
 
+_ID, _PREDICTION = b'{"prediction_id":"', b'","prediction":'
+# Of features that were given nobody knows when and where from they came.
+_NO_ORIGINS = b',"feature_times":{},"feature_partitions":{}'
 _json = msgspec.json.Encoder().encode
 
 
@@ -24,7 +28,7 @@ class Recorder:
     """
 
     def __init__(self, bento: str) -> None:
-        self._bento = _json(bento)
+        self._bento = b',"bento":' + _json(bento)
         self._texts: dict[int | None, bytes] = {}
 
     def written(self, item: Pending, found: Found, served_at: bytes) -> tuple[bytes, bytes, str]:
@@ -35,51 +39,42 @@ class Recorder:
         plan = item.plan
         identity = new_prediction_id()
         answered, recorded = _numbers(plan, found)
+        said = plan.named(item.choice.variant) + item.statuses
         flags = item.flags()
-        said = b"".join(
-            (
-                plan.named(item.choice.variant),
-                item.statuses,
-                b',"flags":' + _json(flags) if flags else b"",
-            )
-        )
-        start = b'"prediction_id":"%b","prediction":' % identity
-        body = b"".join((b"{", start, answered, said, b"}"))
+        if flags:
+            said += b',"flags":' + _json(flags)
+        body = b"".join((_ID, identity, _PREDICTION, answered, said, b"}"))
         if not _is_recorded(item):
             return body, b"", identity.decode()
+        moment = item.request.event_timestamp.isoformat().encode()
+        seconds = time.perf_counter() - item.started
         line = b"".join(
             (
                 _request(item),
-                b",",
-                start,
+                b"," + _ID[1:],
+                identity,
+                _PREDICTION,
                 recorded,
                 said,
-                b',"artifact_digest":"%b","bento":%b,"served_at":%b,"event_timestamp":"%b"'
-                % (
-                    plan.artifact_digest.encode(),
-                    self._bento,
-                    served_at,
-                    item.request.event_timestamp.isoformat().encode(),
-                ),
-                self._origins(item),
+                plan.artefact,
+                self._bento,
+                b',"served_at":',
+                served_at,
+                b',"event_timestamp":"',
+                moment,
+                b'"',
+                _NO_ORIGINS if item.stored is None else self._origins(item, item.stored),
                 b',"latency_ms":%.3f,"bucket":%d,"revision":%d'
-                % (
-                    (time.perf_counter() - item.started) * 1000,
-                    item.choice.bucket,
-                    item.choice.revision,
-                ),
+                % (seconds * 1000, item.choice.bucket, item.choice.revision),
                 _caller(item),
                 b"}\n",
             )
         )
         return body, line, identity.decode()
 
-    def _origins(self, item: Pending) -> bytes:
-        """When and where from each view's row came; nothing of features that were given."""
-        if item.stored is None:
-            return b',"feature_times":{},"feature_partitions":{}'
-        views = item.plan.card.views
-        pairs = list(zip(views, item.stored.answers, strict=True))
+    def _origins(self, item: Pending, stored: StoredValues) -> bytes:
+        """When and where from each view's row came."""
+        pairs = list(zip(item.plan.card.views, stored.answers, strict=True))
         partitions = {
             view.name: None if found is None else found.partition for view, found in pairs
         }
@@ -146,12 +141,12 @@ def _asked(item: Pending) -> dict[str, object]:
 
 
 def _caller(item: Pending) -> bytes:
-    flags, caller = b"", item.caller
-    if caller.client is not None:
-        flags += b',"client":' + _json(caller.client)
+    said, caller = b"", item.caller
+    if item.caller.client is not None:
+        said += b',"client":' + _json(caller.client)
     if caller.trace_id is not None:
-        flags += b',"trace_id":' + _json(caller.trace_id)
-    return flags
+        said += b',"trace_id":' + _json(caller.trace_id)
+    return said
 
 
 def _is_recorded(item: Pending) -> bool:

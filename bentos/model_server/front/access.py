@@ -22,6 +22,7 @@ OPEN_PATHS = frozenset({"/livez", "/readyz"})
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _READ_SECONDS = 1.0
 _BEARER = b"bearer "
+_HOST_BYTES = 256
 _log = getLogger("bentoml.mlplat.access")
 
 Headers = Mapping[bytes, bytes]
@@ -100,7 +101,9 @@ class Access:
         """The name of the client, None for one that needs no name, or why it is refused."""
         if self._tokens is None:
             host = headers.get(b"host", b"")
-            return None if is_loopback_host(host) else _other_host(host)
+            # A longer one is no name, and not worth remembering.
+            is_ours = len(host) < _HOST_BYTES and is_loopback_host(host)
+            return None if is_ours else _other_host(host)
         if path in OPEN_PATHS:
             return None
         given = headers.get(b"authorization", b"")

@@ -1,7 +1,7 @@
 """How much is taken on at a time, for how long, and in what form."""
 
-import time
 from collections.abc import Mapping
+from time import monotonic
 from typing import ClassVar
 
 from bentos.model_server.front.refusal import Refusal
@@ -17,17 +17,17 @@ TIMEOUT_HEADER = b"x-request-timeout-ms"
 
 Headers = Mapping[bytes, bytes]
 
-_OVERLOADED = Refusal(
+OVERLOADED = Refusal(
     status=429,
     error="this process has all the requests under way that it takes; try again in a second",
     headers=((b"retry-after", b"1"),),
 )
-_COMPRESSED = Refusal(
+COMPRESSED = Refusal(
     status=415,
     error="the body is compressed; send it as it is, without Content-Encoding",
     headers=((b"accept-encoding", b"identity"),),
 )
-_FOREIGN = Refusal(
+FOREIGN = Refusal(
     status=415,
     error="the body is not JSON; send it with Content-Type: application/json",
     headers=((b"accept", b"application/json"),),
@@ -46,35 +46,26 @@ class Admission:
     def __init__(self) -> None:
         self.in_flight = 0
 
-    def enter(self, weight: int) -> Refusal | None:
-        """Take a request on, which `leave` gives back; or why not."""
-        if self.in_flight + weight > self.limit:
-            return _OVERLOADED
-        self.in_flight += weight
+    def enter(self, weight: int) -> bool:
+        """Take a request on, if there is room for it."""
+        in_flight = self.in_flight + weight
+        if in_flight > self.limit:
+            return False
+        self.in_flight = in_flight
+        return True
+
+
+def body_refusal(kind: bytes | None, encoding: bytes | None) -> Refusal | None:
+    """Why a body of this Content-Type and Content-Encoding is not taken: 415."""
+    if encoding is not None and encoding.lower() != b"identity":
+        return COMPRESSED
+    if kind is None or kind.partition(b";")[0].strip().lower() == b"application/json":
         return None
-
-    def leave(self, weight: int) -> None:
-        """Give back what `enter` took."""
-        self.in_flight -= weight
+    return FOREIGN
 
 
-def body_refusal(headers: Headers) -> Refusal | None:
-    """Why a body in this form is not taken: 415."""
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        return _COMPRESSED
-    form = headers.get(b"content-type")
-    if form is None or form == b"application/json":
-        return None
-    if form.partition(b";")[0].strip().lower() == b"application/json":
-        return None
-    return _FOREIGN
-
-
-def length_refusal(headers: Headers, limit: int) -> Refusal | None:
-    """Why a body that says its length is not taken: 413."""
-    length = headers.get(b"content-length")
-    if length is None or int(length) <= limit:
-        return None
+def too_long(limit: int) -> Refusal:
+    """Of a body that says it is longer than this: 413."""
     # Closed, because the rest of such a body would have to be read to find the next request.
     return Refusal(
         status=413,
@@ -83,13 +74,12 @@ def length_refusal(headers: Headers, limit: int) -> Refusal | None:
     )
 
 
-def deadline(headers: Headers) -> float | Refusal:
+def deadline(given: bytes | None) -> float | Refusal:
     """When the client stops waiting, in seconds of `time.monotonic`; or 400."""
-    given = headers.get(TIMEOUT_HEADER)
     if given is None:
-        return time.monotonic() + TIMEOUT_SECONDS
+        return monotonic() + TIMEOUT_SECONDS
     if given.isdigit() and 0 < (milliseconds := int(given[:8])) <= LONGEST_TIMEOUT_MS:
-        return time.monotonic() + milliseconds / 1000
+        return monotonic() + milliseconds / 1000
     return Refusal(
         status=400,
         error=f"x-request-timeout-ms is {given[:20].decode('latin-1')!r}: give whole milliseconds "

@@ -17,6 +17,10 @@ from bentos.model_server.endpoint import Endpoint
 from bentos.model_server.front.gate import Admitted, Gate
 from bentos.model_server.front.openapi import Described
 from bentos.model_server.front.refusal import HeaderPairs, Refusal
+from bentos.model_server.front.whole import write_whole
+from bentos.model_server.request.contract import parse_body
+from bentos.model_server.request.field_check import name_of
+from bentos.model_server.request.problems import RequestMalformed
 
 _JSON = (b"content-type", b"application/json")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -99,15 +103,20 @@ class Front:
     async def _hand_on(
         self, admitted: Admitted, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Give a request to BentoML; a body is read here, so that it has a limit there too."""
+        """Give a request to BentoML.
+
+        A body is read here, so that it has a limit there too, and is a JSON object: BentoML answers
+        500 to bytes that are no text, and logs a traceback for each array.
+        """
         if scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        whole: Message = {
-            "type": "http.request",
-            "body": await read_body(receive, admitted.limit),
-            "more_body": False,
-        }
+        body = await read_body(receive, admitted.limit)
+        if (wrong := _malformed(body)) is not None:
+            self.gate.refused(HTTPStatus.BAD_REQUEST)
+            await reply(send, refusal(HTTPStatus.BAD_REQUEST, wrong))
+            return
+        whole: Message = {"type": "http.request", "body": body, "more_body": False}
         messages = [whole]
 
         async def replay() -> Message:
@@ -125,6 +134,16 @@ def caller_of(admitted: Admitted) -> Caller:
         client=admitted.client,
         trace_id=None if trace is None else trace[1].decode(),
     )
+
+
+def _malformed(body: bytes) -> str | None:
+    """What is wrong with a body that should be a JSON object."""
+    try:
+        payload = parse_body(body)
+    except RequestMalformed as error:
+        return str(error)
+    is_object = isinstance(payload, dict)
+    return None if is_object else f"the body is {name_of(payload)}, expected a JSON object"
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
@@ -159,6 +178,8 @@ async def _read_on(receive: Receive, begun: bytes, limit: int, message: Message)
 
 async def reply(send: Send, answer: Answer) -> None:
     """Send one answer."""
+    if answer.status == HTTPStatus.OK and write_whole(send, answer.body):
+        return
     headers: HeaderPairs = (_JSON,)
     if answer.retry_after is not None:
         headers = (_JSON, (b"retry-after", b"%d" % answer.retry_after))

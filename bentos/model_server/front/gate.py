@@ -1,15 +1,21 @@
 """What a request must pass before a route sees it: the Host or a token, its form, the room left."""
 
+from functools import lru_cache
+
 import msgspec
 
 from bentos.model_server.front.access import Access
 from bentos.model_server.front.admission import (
     BATCH_WEIGHT,
+    COMPRESSED,
+    FOREIGN,
+    OVERLOADED,
+    TIMEOUT_HEADER,
     Admission,
     Headers,
     body_refusal,
     deadline,
-    length_refusal,
+    too_long,
 )
 from bentos.model_server.front.refusal import Refusal
 from bentos.model_server.meter import Meter
@@ -48,10 +54,13 @@ BENTOML = {
 }
 # The files of the page at `/`.
 BENTOML_FOLDER = "/static_content/"
-_ROUTES = OURS | BENTOML
+_ROUTES = OURS | BENTOML | {BENTOML_FOLDER: _GET}
+_ENCODING = b"content-encoding"
+# Longer values of a header are nobody's, and are not kept in memory.
+_REMEMBERED = 100
 
 
-class Admitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Admitted(msgspec.Struct, frozen=True, gc=False):
     """A request that has passed.
 
     Attributes:
@@ -89,45 +98,51 @@ class Gate:
         """Count a request that was refused before it was routed."""
         self._meter.answered(status, "", 0, 0.0)
 
+    def leave(self, admitted: Admitted) -> None:
+        """The request is answered."""
+        self._admission.in_flight -= admitted.weight
+
     def _found(self, method: str, path: str, headers: Headers) -> Admitted | Refusal:
         client = self._access.client(path, headers)
         if type(client) is Refusal:
             return client
-        route = _ROUTES.get(path)
-        if route is None:
-            if not path.startswith(BENTOML_FOLDER):
-                return Refusal(status=404, error=f"there is nothing at {path[:100]}")
-            route = _GET
-        if method not in route.methods:
-            return _other_method(route)
-        until = deadline(headers)
+        route = _formed(method, path, headers.get(b"content-type"), headers.get(_ENCODING))
+        if type(route) is Refusal:
+            return route
+        length = headers.get(b"content-length")
+        # A length of four digits is below every limit.
+        if length is not None and len(length) > 4 and int(length) > route.limit:
+            return too_long(route.limit)
+        until = deadline(headers.get(TIMEOUT_HEADER))
         if type(until) is Refusal:
             return until
-        if method == "POST" and (refused := self._body(route, headers)) is not None:
-            return refused
-        return Admitted(
-            client=client,
-            deadline=until,
-            headers=headers,
-            weight=route.weight,
-            limit=route.limit,
-        )
-
-    def leave(self, admitted: Admitted) -> None:
-        """The request is answered."""
-        self._admission.leave(admitted.weight)
-
-    def _body(self, route: Route, headers: Headers) -> Refusal | None:
-        refused = body_refusal(headers) or length_refusal(headers, route.limit)
-        if refused is None and (refused := self._admission.enter(route.weight)) is not None:
+        if not self._admission.enter(route.weight):
             self._meter.counts["overloaded"] += 1
-        return refused
+            return OVERLOADED
+        return Admitted(client, until, headers, route.weight, route.limit)
 
 
-def _other_method(route: Route) -> Refusal:
-    allowed = ", ".join(route.methods)
-    return Refusal(
-        status=405,
-        error=f"this path takes {allowed} only",
-        headers=((b"allow", allowed.encode()),),
-    )
+def _formed(method: str, path: str, kind: bytes | None, encoding: bytes | None) -> Route | Refusal:
+    """The route that takes a request of this form; nearly all requests have the same."""
+    if kind is not None and len(kind) > _REMEMBERED:
+        return FOREIGN
+    if encoding is not None and len(encoding) > _REMEMBERED:
+        return COMPRESSED
+    if path not in _ROUTES:
+        if not path.startswith(BENTOML_FOLDER):
+            return Refusal(status=404, error=f"there is nothing at {path[:100]}")
+        path = BENTOML_FOLDER
+    return _judged(method, path, kind, encoding)
+
+
+@lru_cache(1024)
+def _judged(method: str, path: str, kind: bytes | None, encoding: bytes | None) -> Route | Refusal:
+    route = _ROUTES[path]
+    if method not in route.methods:
+        allowed = ", ".join(route.methods)
+        return Refusal(
+            status=405,
+            error=f"this path takes {allowed} only",
+            headers=((b"allow", allowed.encode()),),
+        )
+    return (body_refusal(kind, encoding) if method == "POST" else None) or route

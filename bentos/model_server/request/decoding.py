@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from bentos.model_server.artefact.card import Card, Feature, Field
 from bentos.model_server.request.contract import Request
@@ -17,8 +18,6 @@ from bentos.model_server.request.field_check import moment_of
 
 _INT64 = 2**63
 _Type = Any
-# Keys that are looked for in the bytes: with one of them there, these are not recorded as they are.
-_TIME, _FEATURES = b'"event_timestamp"', b'"features"'
 _values = msgspec.structs.astuple
 
 
@@ -44,8 +43,8 @@ class Decoder:
             features = self._section(
                 "Features", ((column, _kind(each) | None) for column, each in stored.items())
             )
-            whole.append(("features", features | None, None))
-        whole.append(("event_timestamp", str | None, None))
+            whole.append(("features", features | None | UnsetType, UNSET))
+        whole.append(("event_timestamp", str | None | UnsetType, UNSET))
         kind = msgspec.defstruct("Body", whole, forbid_unknown_fields=self._forbids, gc=False)
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(kind).decode
         self._takes_features = len(whole) == 5
@@ -57,19 +56,19 @@ class Decoder:
             found = self._decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        given = found.features if self._takes_features else None
-        if found.event_timestamp is None:
-            moment = clock()
-        else:
-            moment = moment_of(found.event_timestamp)
-            if moment is None:
-                return None
+        given = found.features if self._takes_features else UNSET
+        time = found.event_timestamp
+        moment = moment_of(time) if isinstance(time, str) else clock()
+        if moment is None:
+            return None
+        # More keys are added to what is recorded as it came: none of them may be there as null.
+        is_raw = time is UNSET and given is not None and self._may_keep_raw and _is_line(body)
         return Request(
             unit_id=found.unit_id,
             event_timestamp=moment,
             asked=_values(found.entities) + _values(found.context),
-            given=None if given is None else _values(given),
-            raw=body if self._may_keep_raw and _is_one_line(body, given is None) else None,
+            given=_values(given) if given else None,
+            raw=body if is_raw else None,
         )
 
     def _section(self, name: str, fields: Iterable[tuple[str, _Type]]) -> _Type:
@@ -108,13 +107,6 @@ def _kind(feature: Feature) -> _Type:
     return kinds[feature.dtype]
 
 
-def _is_one_line(body: bytes, is_without_features: bool) -> bool:
+def _is_line(body: bytes) -> bool:
     """Whether the body is an object on one line to which more keys can be added at the end."""
-    return (
-        body[:1] == b"{"
-        and body[-1:] == b"}"
-        and b"\n" not in body
-        and b"\r" not in body
-        and _TIME not in body
-        and not (is_without_features and _FEATURES in body)
-    )
+    return body[:1] == b"{" and body[-1:] == b"}" and b"\n" not in body and b"\r" not in body

@@ -36,7 +36,8 @@ def runtime(graph: bytes, preprocessing: Mapping[str, Any], threads: int, gpu: b
         categories = [len(listed) for listed in preprocessing["categorical"].values()]
         try:
             return gpu_runtime(graph, len(preprocessing["numeric"]), categories)
-        except GraphUntranslatable as error:
+        # RuntimeError: what torch and CUDA raise, out of memory among them.
+        except (GraphUntranslatable, RuntimeError) as error:
             _log.warning("predicting on the CPU beside a GPU: %s", error)
     from bentos.model_server.runtime.cpu import CpuRuntime
 
