@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 
-from bentos.model_server.runtimes.buckets import SIZES, Buckets, Precision
+from bentos.model_server.runtime.buckets import SIZES, Buckets, Precision
 from mlplat_assets.models.trainers.network import Shape, TabularNetwork
 
 NUMERIC, CATEGORIES = 37, (16, 3, 102, 28, 2, 101)

@@ -70,7 +70,7 @@ def pinned(roots: Iterable[str]) -> list[str]:
         try:
             installed = distribution(name)
         except PackageNotFoundError:
-            if name in map(canonicalize_name, roots):
+            if name in {canonicalize_name(root) for root in roots}:
                 raise
             continue  # not for this platform, though its marker does not say so
         # Without a local label (`+cpu`): no index but the one it came from has it.

@@ -167,6 +167,20 @@ def score(
     score_days(console(), model, request, first.date(), last.date())
 
 
+@app.command("score-stream")
+def score_stream(
+    model: Model,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="TEAM.SOURCE", help="Default: the streamed one that has its fields."),
+    ] = None,
+) -> None:
+    """Score each event of a stream with a model's production version."""
+    from mlplat_assets.commands.score_stream import score_stream as run
+
+    run(from_environment(), console(), model, source)
+
+
 @app.command()
 def dev(
     model: Annotated[

@@ -57,6 +57,8 @@ _SCAN = b"1000"
 class RedisOnlineStore:
     """Writes go through one script, so that they stay monotone under concurrent writers."""
 
+    is_local = False
+
     def __init__(self, url: str, timeout: float) -> None:
         self._timeout = timeout
         self._lines = Lines(url, timeout)

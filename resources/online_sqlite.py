@@ -76,6 +76,8 @@ set digest = excluded.digest, snapshot = excluded.snapshot
 class SqliteOnlineStore:
     """Two connections, each shared by the threads of a process under a lock."""
 
+    is_local = True
+
     def __init__(self, path: str, timeout: float) -> None:
         self._path = path
         self._reader = Reader()

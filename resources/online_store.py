@@ -114,6 +114,11 @@ class OnlineStore(Protocol):
     A row is written and read as a whole: no reader sees a part of one. Thread-safe.
     """
 
+    @property
+    def is_local(self) -> bool:
+        """Whether `read` looks into a file of this machine, so that an event loop may wait."""
+        ...
+
     def write(self, view: str, rows: Iterable[OnlineRow]) -> int:
         """Write rows that are not older than what is held; returns how many took effect.
 

@@ -24,9 +24,7 @@ PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "mars
 HEAVY = {"torch", "pytorch_lightning", "evidently", "mlflow", "sklearn", "matplotlib", "ray"}
 TRAINERS = "mlplat_assets.models.trainers"
 # What runs a model on a GPU; nothing imports it where there is none.
-ON_GPU = {
-    f"bentos.model_server.runtimes.{m}" for m in ("buckets", "gpu", "operators", "translated")
-}
+ON_GPU = {f"bentos.model_server.runtime.{m}" for m in ("buckets", "gpu", "operators", "translated")}
 
 # (who, must not import what, except in). A name covers everything below it.
 FORBIDDEN = [
@@ -39,7 +37,7 @@ FORBIDDEN = [
     ),
     ("bentos", {"dagster", "dagster_dbt", "mlplat_assets"}, set()),
     ("bentos", {"pytorch_lightning", "polars", "pandas", "duckdb"}, set()),
-    ("bentos", {"torch", "onnx"}, {*ON_GPU, "bentos.model_server.runtimes.choice"}),
+    ("bentos", {"torch", "onnx"}, {*ON_GPU, "bentos.model_server.runtime.choice"}),
     # Monitoring reads what models write by asset key.
     ("mlplat_assets.monitoring", {"mlplat_assets.models"}, set()),
     ("mlplat_assets.features", {"mlplat_assets.models", "mlplat_assets.monitoring"}, set()),

@@ -16,6 +16,7 @@ from mlplat_assets.discovery import DeclarationError
 from mlplat_assets.field_checks import check_approval
 from mlplat_assets.model_spec import Approval
 from resources.registry.records import Stage
+from resources.serving_tokens import hash_of, read_tokens
 from tests.small_home import APPROVER, AUTHOR, MODEL, crown, open_registry, register, settings_at
 
 Run = Callable[..., Result]
@@ -164,3 +165,19 @@ def test_approvers_who_could_never_approve_are_refused_where_they_are_declared(
     with pytest.raises(DeclarationError) as refused:
         check_approval(replace(model, spec=replace(model.spec, **changes)))
     assert str(refused.value).startswith(f"{model.file}: {told}")
+
+
+def test_a_client_of_the_model_servers_gets_a_token_and_loses_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "MLPLAT_SERVING_TOKENS is unset" in told(run("tokens", "serving", "booking"), 1)
+    path = tmp_path / "clients.ndjson"
+    monkeypatch.setenv("MLPLAT_SERVING_TOKENS", str(path))
+    shown = told(run("tokens", "serving", "booking"))
+    text = shown.split("Authorization: Bearer ")[1].split()[0]
+    (token,) = read_tokens(path)
+    assert (token.name, token.hash) == ("booking", hash_of(text))
+    assert "booking has a token already" in told(run("tokens", "serving", "booking"), 1)
+    assert "is revoked" in told(run("tokens", "serving", "booking", "--revoke"))
+    assert read_tokens(path) == ()
+    assert "has no token of 'booking'" in told(run("tokens", "serving", "booking", "--revoke"), 1)

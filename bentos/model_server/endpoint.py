@@ -1,53 +1,39 @@
 """One prediction: validate, fetch features, predict, journal, answer."""
 
-import json
-import time
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from http import HTTPStatus
+from time import monotonic, perf_counter
+from typing import TypeVar
 
-import msgspec
-import numpy as np
+from bentos.model_server.answering.completion import Completion
+from bentos.model_server.answering.pending import Caller, Pending
+from bentos.model_server.answering.plan import Plan
+from bentos.model_server.answering.records import Recorder
+from bentos.model_server.answering.refusals import REFUSALS, Answer, DeadlinePassed, refusal_of
+from bentos.model_server.artefact.card import Card
+from bentos.model_server.features.cache import FeatureCache
+from bentos.model_server.features.reading import FeatureReader, StoredValues
+from bentos.model_server.journal.segments import Journal
+from bentos.model_server.meter import Meter
+from bentos.model_server.request.contract import Request, parse_body
+from bentos.model_server.request.field_check import is_unicode
+from bentos.model_server.routing.shadows import Shadows
+from bentos.model_server.routing.versions import Choice, NotServing, Routing, Served
+from bentos.model_server.runtime.batcher import Batcher
+from resources.online_store import OnlineStore
 
-from bentos.model_server.artefact.card import EVENT_TIMESTAMP
-from bentos.model_server.artefact.on_demand import OnDemandFailed
-from bentos.model_server.journal.segments import Journal, JournalUnavailable
-from bentos.model_server.request.contract import (
-    Problem,
-    Request,
-    RequestInvalid,
-    RequestMalformed,
-    parse_body,
-)
-from bentos.model_server.routing.versions import NotServing, Routing, Served
-from resources.online_store import (
-    FeatureValues,
-    OnlineStore,
-    OnlineStoreUnavailable,
-    Status,
-    Value,
-    ViewRequest,
-)
-
-_VARIANT = "champion"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """An HTTP answer with a JSON body."""
-
-    status: int
-    body: bytes
-
-
-class PredictionUnusable(RuntimeError):
-    """The model gave something that is not a finite number."""
+T = TypeVar("T")
+# How long a request may take whose caller does not say.
+DEADLINE_SECONDS = 5.0
 
 
 class Endpoint:
-    """Answers requests for one model with whichever version is active when they arrive."""
+    """Answers requests for one model with whichever version a unit is routed to.
+
+    Used from one event loop. `meter` counts what happens.
+    """
 
     def __init__(
         self,
@@ -57,24 +43,100 @@ class Endpoint:
         journal: Journal,
         bento: str,
         clock: Callable[[], datetime],
+        meter: Meter | None = None,
+        shadows: Shadows | None = None,
     ) -> None:
         self.routing = routing
-        self._store = store
-        self._journal = journal
-        self._bento = bento
+        self.meter = meter or Meter()
         self._clock = clock
+        self._bento = bento
+        self._features = FeatureReader(store, FeatureCache(perf_counter))
+        self._completion = Completion(
+            journal=journal,
+            recorder=Recorder(bento),
+            clock=clock,
+            meter=self.meter,
+            shadows=shadows,
+        )
+        self._batcher = Batcher[Pending](
+            accept=self._completion.wanted, finish=self._completion.finish
+        )
+        self.meter.gauges["queue"] = self._batcher.depth
+        self._guess: Plan | None = None
 
-    def answer_body(self, body: bytes) -> Answer:
+    async def answer_body(self, body: bytes, caller: Caller | None = None) -> Answer:
         """The answer to a request body."""
-        started = time.perf_counter()
+        started = perf_counter()
+        choice = None
         try:
-            return self._answer(parse_body(body), started)
-        except RequestMalformed as error:
-            return _refusal(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+            choice, request = self.understood(body)
+            self.meter.stage("decode", perf_counter() - started)
+            answer = await self.predicted(choice, request, caller or _patient(), started)
+        except REFUSALS as error:
+            return self._refused(error, choice, started)
+        version = choice.served.target.version
+        self.meter.answered(200, choice.variant, version, perf_counter() - started)
+        return Answer(status=HTTPStatus.OK, body=answer)
 
-    def answer(self, payload: object) -> Answer:
+    async def answer(self, payload: object) -> Answer:
         """The answer to an already parsed request."""
-        return self._answer(payload, time.perf_counter())
+        started = perf_counter()
+        choice = None
+        try:
+            choice, request = self._validated(payload)
+            answer = await self.predicted(choice, request, _patient(), started)
+        except REFUSALS as error:
+            return self._refused(error, choice, started)
+        version = choice.served.target.version
+        self.meter.answered(200, choice.variant, version, perf_counter() - started)
+        return Answer(status=HTTPStatus.OK, body=answer)
+
+    def understood(self, body: bytes) -> tuple[Choice, Request]:
+        """Who answers a request, and the request as that version takes it.
+
+        Raises:
+            RequestMalformed, RequestInvalid, NotServing
+        """
+        # Which version answers is known once the unit is: so it is read as the last one's request.
+        guess = self._guess
+        request = None if guess is None else guess.decoder.decode(body, self._clock)
+        if request is None:
+            return self._validated(parse_body(body))
+        choice = self.routing.choose(request.unit_id)
+        plan = choice.served.plan
+        if plan is guess:
+            return choice, request
+        self._guess = plan
+        request = plan.decoder.decode(body, self._clock)
+        if request is None:
+            request = plan.contract.validate(parse_body(body), self._clock)
+        return choice, request
+
+    async def predicted(
+        self, choice: Choice, request: Request, caller: Caller, started: float
+    ) -> bytes:
+        """The body of the answer to a valid request, which is in the journal by then.
+
+        Raises:
+            Any of REFUSALS.
+        """
+        plan = choice.served.plan
+        stored, values = None, request.given
+        if values is None:
+            stored = await self._stored(plan, request, caller)
+            values = stored.values
+        computed = plan.compute(request, values)
+        text, counts = plan.statuses.of(plan.statuses_of(stored, values, computed))
+        for status, n in counts:
+            self.meter.status(status, n)
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        row = request.asked + values + computed
+        self._batcher.submit(
+            Pending(plan, choice, request, stored, text, row, started, caller, future)
+        )
+        if plan.is_quick:
+            return await future
+        return await _within(future, caller)
 
     def description(self) -> dict[str, object]:
         """The model, the version that answers, the request it expects, the registry's state."""
@@ -85,7 +147,7 @@ class Endpoint:
             "version": served.target.version,
             "artifact_digest": served.target.artifact_digest,
             "bento": self._bento,
-            "variant": _VARIANT,
+            "variant": "champion",
             "task": served.card.task,
             "on_missing": served.card.serving.on_missing,
             "request": served.contract.schema(),
@@ -96,146 +158,62 @@ class Endpoint:
             },
         }
 
+    def card(self) -> Card:
+        """The card of the version that answers."""
+        return self._served().card
+
+    def is_ready(self) -> bool:
+        """Whether requests will be answered: a version is loaded and can be recorded."""
+        active = self.routing.active
+        if active is None:
+            return False
+        return not active.card.serving.journal.required or self._completion.health.problem is None
+
+    def close(self) -> None:
+        """End what runs beside the event loop."""
+        self._batcher.close()
+
     def _served(self) -> Served:
         served = self.routing.active
         if served is None:
             raise NotServing(f"no version of {self.routing.model} is loaded")
         return served
 
-    def _answer(self, payload: object, started: float) -> Answer:
-        try:
-            served = self._served()
-            request = served.contract.validate(payload, self._clock)
-            answers = self._store.read(_reads(served, request), request.event_timestamp)
-            if served.card.serving.on_missing == "refuse":
-                _refuse_missing(served, request, answers)
-            return self._predict(served, request, answers, started)
-        except RequestMalformed as error:
-            return _refusal(HTTPStatus.BAD_REQUEST, {"error": str(error)})
-        except RequestInvalid as error:
-            problems = [problem.document() for problem in error.problems]
-            document = problems[0] | {"problems": problems}
-            return _refusal(HTTPStatus.UNPROCESSABLE_ENTITY, document)
-        except (OnlineStoreUnavailable, JournalUnavailable, NotServing) as error:
-            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, {"error": str(error)})
-        except (OnDemandFailed, PredictionUnusable) as error:
-            return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": str(error)})
+    def _validated(self, payload: object) -> tuple[Choice, Request]:
+        unit_id = payload.get("unit_id") if isinstance(payload, dict) else None
+        known = unit_id if isinstance(unit_id, str) and is_unicode(unit_id) else ""
+        choice = self.routing.choose(known)
+        self._guess = choice.served.plan
+        return choice, self._guess.contract.validate(payload, self._clock)
 
-    def _predict(
-        self, served: Served, request: Request, answers: list[FeatureValues], started: float
-    ) -> Answer:
-        features, statuses = _columns(served, answers)
-        if served.on_demand:
-            computed = _computed(served, request, answers)
-            features |= computed
-            statuses |= {
-                column: Status.NULL if value is None else Status.PRESENT
-                for column, value in computed.items()
-            }
-        inputs: dict[str, Value] = {**request.entities, **request.context, **features}
-        columns = {name: [inputs[name]] for name in served.predictor.columns}
-        found = served.predictor.predict(columns)[0]
-        if not np.isfinite(found).all():
-            raise PredictionUnusable(f"{served.card.model} predicted {found}; see its inputs")
-        document: dict[str, object] = {
-            "prediction_id": uuid.uuid4().hex,
-            **_answered(served, found),
-            "model": served.card.model,
-            "version": served.target.version,
-            "variant": _VARIANT,
-            "feature_status": statuses,
-        }
-        self._journal.append(
-            document
-            | {
-                # Of classes, the probability of the one that was answered: what drift looks at.
-                "prediction": float(found.max()),
-                "artifact_digest": served.target.artifact_digest,
-                "bento": self._bento,
-                "served_at": self._clock().isoformat(),
-                "event_timestamp": request.event_timestamp.isoformat(),
-                "unit_id": request.unit_id,
-                "entities": request.entities,
-                "context": request.context,
-                "features": features,
-                "feature_times": {
-                    found.view: found.event_timestamp.isoformat() if found.event_timestamp else None
-                    for found in answers
-                },
-                "feature_partitions": {found.view: found.partition for found in answers},
-                "latency_ms": round((time.perf_counter() - started) * 1000, 3),
-            }
-        )
-        return Answer(status=HTTPStatus.OK, body=msgspec.json.encode(document))
+    async def _stored(self, plan: Plan, request: Request, caller: Caller) -> StoredValues:
+        started = perf_counter()
+        stored = await _within(self._features.read(plan.reading, request), caller)
+        self.meter.stage("features", perf_counter() - started)
+        if plan.card.serving.on_missing == "refuse":
+            plan.reading.refuse_missing(plan.asked(request), stored.answers)
+        return stored
+
+    def _refused(self, error: Exception, choice: Choice | None, started: float) -> Answer:
+        answer = refusal_of(error)
+        variant = "" if choice is None else choice.variant
+        version = 0 if choice is None else choice.served.target.version
+        self.meter.answered(answer.status, variant, version, perf_counter() - started)
+        return answer
 
 
-def _answered(served: Served, found: np.ndarray) -> dict[str, object]:
-    """The number that was predicted, or the most probable class and the probability of each."""
-    classes = served.card.classes
-    if not classes:
-        return {"prediction": float(found)}
-    probabilities = dict(zip(classes, found.tolist(), strict=True))
-    return {"prediction": classes[int(found.argmax())], "probabilities": probabilities}
+def _patient() -> Caller:
+    return Caller(deadline=monotonic() + DEADLINE_SECONDS)
 
 
-def _reads(served: Served, request: Request) -> list[ViewRequest]:
-    return [
-        ViewRequest(
-            view=view.name,
-            key=tuple(request.entities[name] for name in view.entities),
-            features=view.features,
-            ttl=timedelta(seconds=view.ttl_seconds) if view.ttl_seconds else None,
-        )
-        for view in served.card.views
-    ]
+async def _within(answer: Awaitable[T], caller: Caller) -> T:
+    """What is awaited, if it comes before the caller's deadline.
 
-
-def _columns(
-    served: Served, answers: list[FeatureValues]
-) -> tuple[dict[str, Value], dict[str, Status]]:
-    """Value and status of every view feature, by input column."""
-    by_view = {found.view: found for found in answers}
-    features: dict[str, Value] = {}
-    statuses: dict[str, Status] = {}
-    for feature in served.card.features:
-        found = by_view[feature.view]
-        features[feature.column] = found.values[feature.feature]
-        statuses[feature.column] = found.status_by_feature[feature.feature]
-    return features, statuses
-
-
-def _computed(served: Served, request: Request, answers: list[FeatureValues]) -> dict[str, Value]:
-    """The values of the model's on-demand features, by input column."""
-    by_view = {found.view: found for found in answers}
-    known: dict[str, Value | datetime] = {**request.entities, **request.context}
-    known[EVENT_TIMESTAMP] = request.event_timestamp
-    made: dict[str, Value] = {}
-    for function in served.on_demand:
-        for stored in function.entry.inputs:
-            known[stored.column] = by_view[stored.view].values[stored.feature]
-        values = function({name: [known[name]] for name in function.takes})
-        made |= {column: values[column][0] for column in function.entry.columns}
-    return made
-
-
-def _refuse_missing(served: Served, request: Request, answers: list[FeatureValues]) -> None:
-    problems: list[Problem] = []
-    for view, found in zip(served.card.views, answers, strict=True):
-        if Status.NOT_FOUND in found.status_by_feature.values():
-            key = {name: request.entities[name] for name in view.entities}
-            named = ", ".join(f"{name}={value!r}" for name, value in key.items())
-            problems.append(
-                Problem(
-                    error=f"{view.name} has no features for {named}, and this model requires them",
-                    field=", ".join(f"entities.{name}" for name in view.entities),
-                    value=named,
-                    expected={"view": view.name, "status": "an entity that the view knows"},
-                )
-            )
-    if problems:
-        raise RequestInvalid(problems)
-
-
-def _refusal(status: HTTPStatus, document: Mapping[str, object]) -> Answer:
-    # ASCII, because a refused value may hold a lone surrogate, which UTF-8 cannot carry.
-    return Answer(status=status, body=json.dumps(document, ensure_ascii=True).encode())
+    Raises:
+        DeadlinePassed: It does not.
+    """
+    try:
+        async with asyncio.timeout(caller.deadline - monotonic()):
+            return await answer
+    except TimeoutError as error:
+        raise DeadlinePassed("the deadline passed before the answer was there") from error

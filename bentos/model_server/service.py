@@ -24,10 +24,14 @@ import bentoml
 from bentos.model_server.artefact.baked import BakedArtifact, load_first_version, read_baked
 from bentos.model_server.artefact.predictor import ArtifactUnusable
 from bentos.model_server.endpoint import Endpoint
+from bentos.model_server.front.guard import Guard
 from bentos.model_server.front.seam import FrontedService
+from bentos.model_server.front.supervisor import prepare_supervisor
 from bentos.model_server.journal.segments import Journal
+from bentos.model_server.meter import Meter
 from bentos.model_server.routing.following import Follower
 from bentos.model_server.routing.known import KnownTable
+from bentos.model_server.routing.shadows import Shadows
 from bentos.model_server.routing.versions import Routing
 from resources.artifacts import artifact_store
 from resources.online_store import online_store
@@ -87,6 +91,12 @@ def _follower(settings: Settings, model: str) -> Follower:
 class ModelServer:
     """Predictions of one model: POST /v1/predict, GET /v1/model, /livez, /readyz, /metrics."""
 
+    @bentoml.on_deployment
+    @staticmethod
+    def prepare() -> None:
+        """Refuse to start where everybody would be answered; see `prepare_supervisor`."""
+        prepare_supervisor()
+
     def __init__(self) -> None:
         settings = from_environment()
         baked = read_baked(_ROOT)
@@ -96,6 +106,20 @@ class ModelServer:
         load_first_version(follower, baked, _ROOT)
         self._store = online_store(settings.online_url, settings.online_timeout)
         self._journal = Journal(settings.journal / model, _now)
+        self.meter = Meter()
+        self.guard = Guard(
+            tokens=settings.serving_tokens,
+            meter=self.meter,
+            model=model,
+            metrics=Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]),
+        )
+        self.meter.gauges["routing_problems"] = lambda: len(self._routing.problems)
+        self._shadows = Shadows(
+            routing=self._routing,
+            journal=Journal(settings.journal / f"{model}.shadows", _now),
+            meter=self.meter,
+            clock=_now,
+        )
         self._stop = threading.Event()
         self._following = threading.Thread(
             target=_follow, args=(follower, self._stop, settings.registry_url), daemon=True
@@ -106,12 +130,15 @@ class ModelServer:
             journal=self._journal,
             bento=baked.tag if baked else "",
             clock=_now,
+            meter=self.meter,
+            shadows=self._shadows,
         )
 
     @bentoml.on_startup
     def start(self) -> None:
         """Follow the registry, and keep the garbage collector off what is loaded by now."""
         self._following.start()
+        self.guard.start()
         gc.collect()
         gc.freeze()
 
@@ -120,16 +147,23 @@ class ModelServer:
         """Stop following and release the stores."""
         self._stop.set()
         self._following.join()
+        self.endpoint.close()
+        self._shadows.close()
         self._store.close()
         self._journal.close()
+        self.guard.close()
 
     def __is_ready__(self) -> bool:
-        """Whether a version is loaded, for BentoML's /readyz."""
-        return self._routing.active is not None
+        """Whether a version is loaded and the process is not ending, for BentoML's /readyz."""
+        return self.endpoint.is_ready() and not self.guard.drain.is_on
+
+    def __metrics__(self, content: str) -> str:
+        """BentoML's metrics with ours, for /metrics."""
+        return content + self.guard.metrics()
 
     @bentoml.api
     async def predict(self, request: dict[str, Any], /, context: bentoml.Context) -> dict[str, Any]:
         """One prediction, like POST /v1/predict: the request is the JSON body itself."""
-        answer = self.endpoint.answer(request)
+        answer = await self.endpoint.answer(request)
         context.response.status_code = answer.status
         return json.loads(answer.body)

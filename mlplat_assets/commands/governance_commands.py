@@ -115,3 +115,14 @@ def tokens_revoke(name: Holder) -> None:
     from mlplat_assets.commands.tokens import revoke
 
     revoke(from_environment(), console(), name)
+
+
+@tokens_app.command("serving")
+def tokens_serving(
+    name: Annotated[str, typer.Argument(help="The client.", show_default=False)],
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take the token out again.")] = False,
+) -> None:
+    """Make a token for a client of the model servers and show it, this once."""
+    from mlplat_assets.commands.tokens import admit_client, turn_client_away
+
+    (turn_client_away if revoke else admit_client)(from_environment(), console(), name)

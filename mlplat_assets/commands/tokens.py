@@ -1,6 +1,7 @@
-"""`mlplat tokens`: who may act on the registry."""
+"""`mlplat tokens`: who may act on the registry, and who may ask the model servers."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -9,6 +10,7 @@ from mlplat_assets.commands.output import add, moment, table
 from mlplat_assets.commands.stores import opened_registry
 from resources.registry.identity import Role
 from resources.registry.tokens import Token
+from resources.serving_tokens import issue_token, revoke_token
 from resources.settings import Settings
 
 
@@ -59,6 +61,34 @@ def revoke(settings: Settings, console: Console, name: str) -> None:
     with opened_registry(settings) as registry:
         ended = registry.tokens.revoke(name)
     console.print(Text("✓ ", style="green") + Text(f"the token of {ended.name} is revoked."))
+
+
+def admit_client(settings: Settings, console: Console, name: str) -> None:
+    """Make a token for a client of the model servers; its text goes to standard output alone."""
+    path = _serving_file(settings)
+    text = issue_token(path, name, datetime.now(UTC))
+    console.print(
+        Text("✓ ", style="green")
+        + Text(name, style="bold")
+        + Text(" may ask the model servers, with the header:")
+    )
+    console.print(f"Authorization: Bearer {text}", soft_wrap=True)
+    console.print(f"Shown this once: {path} keeps its hash only.", style="dim", soft_wrap=True)
+
+
+def turn_client_away(settings: Settings, console: Console, name: str) -> None:
+    """Take the token of a client out; running servers see it about a second later."""
+    revoke_token(_serving_file(settings), name)
+    console.print(Text("✓ ", style="green") + Text(f"the serving token of {name} is revoked."))
+
+
+def _serving_file(settings: Settings) -> Path:
+    if settings.serving_tokens is None:
+        raise ValueError(
+            "MLPLAT_SERVING_TOKENS is unset: name the file of the model servers' tokens, like "
+            f"{settings.home / 'serving_tokens.ndjson'}"
+        )
+    return settings.serving_tokens
 
 
 def _state(token: Token, now: datetime) -> Text:

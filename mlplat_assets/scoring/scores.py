@@ -61,12 +61,7 @@ def spans(days: Days, counts: Mapping[date, int], rows: int = SPAN_ROWS) -> list
 
 
 def scored(
-    lake: Lake,
-    served: Served,
-    question: Question,
-    target: Target,
-    days: Days,
-    batch_rows: int = BATCH_ROWS,
+    lake: Lake, served: Served, question: Question, target: Target, days: Days
 ) -> Iterator[pa.Table]:
     """The scores of the days by time and unit, batch by batch.
 
@@ -75,15 +70,20 @@ def scored(
         OnDemandFailed: An on-demand view cannot be computed.
         ValueError: A prediction is no finite number.
     """
+    for vectors in full_vectors(lake, question, target, days):
+        found = served.predict(pl.DataFrame(vectors))
+        _require_finite(found, vectors, target)
+        yield _scores(vectors, found, served.classes, target)
+
+
+def full_vectors(lake: Lake, question: Question, target: Target, days: Days) -> Iterator[pa.Table]:
+    """The decisions of the days with every stored feature, `<view>__<feature>`, as known then."""
     # Two connections: one streams the decisions, the other reads views meanwhile.
     with lake_at(lake, target.snapshot) as at, lake_at(lake, target.snapshot) as joined_at:
-        for decisions in question.decisions(at, days, batch_rows):
+        for decisions in question.decisions(at, days, BATCH_ROWS):
             span = span_of(decisions, "event_timestamp")
             views = [view_frame(joined_at, view, names, span) for view, names in question.views]
-            rows = point_in_time_join(decisions, views, full_feature_names=True)
-            found = served.predict(pl.DataFrame(rows))
-            _require_finite(found, decisions, target)
-            yield _scores(decisions, found, served.classes, target)
+            yield point_in_time_join(decisions, views, full_feature_names=True)
 
 
 def _require_finite(found: np.ndarray, decisions: pa.Table, target: Target) -> None:

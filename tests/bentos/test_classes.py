@@ -1,5 +1,6 @@
 """A multiclass model answers with the most probable class and the probability of each."""
 
+import asyncio
 import json
 from contextlib import closing
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ def test_the_class_and_all_probabilities_are_answered_and_journalled(
         endpoint = Endpoint(
             routing=routing, store=store, journal=journal, bento="b:v3", clock=lambda: NOON
         )
-        answer = json.loads(endpoint.answer_body(json.dumps(REQUEST).encode()).body)
+        answer = json.loads(asyncio.run(endpoint.answer_body(json.dumps(REQUEST).encode())).body)
     p = expected_prediction(bias=bias, distance=700, temp=None, carrier="UA")
     assert answer["prediction"] == decided
     assert answer["probabilities"] == pytest.approx({"late": p, "on_time": 1 - p}, rel=1e-5)

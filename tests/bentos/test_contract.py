@@ -11,13 +11,8 @@ from hypothesis import strategies as st
 
 from bentos.model_server.artefact.card import read_card
 from bentos.model_server.artefact.predictor import ArtifactUnusable, Predictor
-from bentos.model_server.request.contract import (
-    Request,
-    RequestContract,
-    RequestInvalid,
-    RequestMalformed,
-    parse_body,
-)
+from bentos.model_server.request.contract import Request, RequestContract, parse_body
+from bentos.model_server.request.problems import RequestInvalid, RequestMalformed
 from tests.bentos.artefacts import card, write_artefact
 
 NOW = datetime(2013, 1, 5, 12, tzinfo=UTC)

@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bentos.model_server.artefact.encoding import encode
+from bentos.model_server.artefact.encoding import Encoder, RowEncoder, encode
 from bentos.model_server.artefact.predictor import ArtifactUnusable, Predictor
 from tests.bentos.artefacts import PREPROCESSING, expected_prediction, write_artefact
 
@@ -50,6 +52,52 @@ def test_nulls_of_a_frame_are_missing() -> None:
     numeric, categorical = encode(columns, PREPROCESSING)
     assert np.isnan(numeric[0, 1])
     assert categorical[2].tolist() == [0, 0]
+
+
+numeric_values = st.one_of(
+    st.none(), st.floats(), st.integers(-(2**63), 2**63 - 1), st.sampled_from([1e39, -1e300, 2**53])
+)
+rows_of_all = st.lists(
+    st.tuples(
+        st.one_of(st.none(), st.booleans(), st.just("true")),
+        numeric_values,
+        st.text(max_size=2),
+        st.one_of(st.none(), st.sampled_from(["AA", "B6", "UA", "ZZ", ""])),
+        numeric_values,
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(rows=rows_of_all)
+@settings(max_examples=300, deadline=None)
+def test_rows_encode_bit_for_bit_like_their_columns(rows: list[tuple[Any, ...]]) -> None:
+    names = ("is_holiday", "weather__temp", "not in the model", "carrier", "distance")
+    columns = {
+        name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)
+    }
+    expected = Encoder(PREPROCESSING)(columns)
+    for made, wanted in zip(RowEncoder(PREPROCESSING, names)(rows), expected, strict=True):
+        assert made.dtype == wanted.dtype
+        np.testing.assert_array_equal(made, wanted)
+
+
+@pytest.mark.parametrize(
+    "preprocessing",
+    [
+        {"numeric": ["a"], "categorical": {}},
+        {"numeric": [], "categorical": {"b": ["x"]}},
+        {"numeric": ["a"], "categorical": {"b": ["x"]}},
+    ],
+)
+def test_rows_of_one_column_of_a_kind_or_none_encode_too(preprocessing: dict[str, Any]) -> None:
+    rows = [(1.5, "x"), (None, "y")]
+    columns = {"a": [1.5, None], "b": ["x", "y"]}
+    made = RowEncoder(preprocessing, ("a", "b"))(rows)
+    for found, wanted in zip(made, Encoder(preprocessing)(columns), strict=True):
+        assert found.shape == wanted.shape
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_no_rows_encode_to_no_rows() -> None:

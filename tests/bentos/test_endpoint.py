@@ -1,5 +1,6 @@
 """One prediction from request to journal, in this process, on real stores."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 from bentos.model_server.endpoint import Endpoint
 from bentos.model_server.journal.segments import Journal, read_segments
 from bentos.model_server.routing.versions import Routing, Target
+from resources.buckets import bucket_of
 from resources.online_store import OnlineRow, OnlineStore, online_store
 from tests.bentos.artefacts import MODEL, card, expected_prediction, write_artefact
 
@@ -61,7 +63,7 @@ def endpoint(tmp_path: Path, store: OnlineStore) -> Iterator[Callable[..., Endpo
 
 
 def ask(endpoint: Endpoint, **changed: Any) -> tuple[int, dict[str, Any]]:
-    answer = endpoint.answer_body(json.dumps(REQUEST | changed).encode())
+    answer = asyncio.run(endpoint.answer_body(json.dumps(REQUEST | changed).encode()))
     return answer.status, json.loads(answer.body)
 
 
@@ -87,6 +89,8 @@ def test_an_answer_is_journalled_with_all_that_went_into_it(
         "features": {"weather__temp": 0.5},
         "feature_times": {"flights.weather": (NOON - HOUR).isoformat()},
         "feature_partitions": {"flights.weather": "2013-01-05"},
+        "bucket": bucket_of(MODEL, "UA1545"),
+        "revision": 0,
     }
 
 
@@ -147,7 +151,7 @@ def test_an_invalid_request_gets_422_with_every_problem(endpoint: Callable[..., 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff\xfe"])
 def test_a_malformed_body_gets_400(endpoint: Callable[..., Endpoint], body: bytes) -> None:
-    assert endpoint().answer_body(body).status == 400
+    assert asyncio.run(endpoint().answer_body(body)).status == 400
 
 
 def test_nothing_is_answered_that_could_not_be_journalled(

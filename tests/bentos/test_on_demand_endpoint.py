@@ -1,5 +1,6 @@
 """On-demand features in an answer and its journal line, and what a function that fails gives."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -110,7 +111,7 @@ def endpoint(tmp_path: Path, store: OnlineStore) -> Make:
 
 
 def ask(endpoint: Endpoint, **changed: Any) -> tuple[int, dict[str, Any]]:
-    answer = endpoint.answer_body(json.dumps(REQUEST | changed).encode())
+    answer = asyncio.run(endpoint.answer_body(json.dumps(REQUEST | changed).encode()))
     return answer.status, json.loads(answer.body)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from bentos.model_server.artefact.predictor import Predictor
-from bentos.model_server.runtimes.cpu import CpuRuntime
+from bentos.model_server.runtime.cpu import CpuRuntime
 
 ROWS, COLUMNS, WIDTH = 200, 41, 192
 

@@ -10,11 +10,11 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
-from bentos.model_server.runtimes import choice
-from bentos.model_server.runtimes.buckets import Buckets
-from bentos.model_server.runtimes.cpu import CpuRuntime, GraphUnusable
-from bentos.model_server.runtimes.gpu import BF16_TOLERANCE, difference, examples, gpu_runtime
-from bentos.model_server.runtimes.translated import GraphUntranslatable, TranslatedGraph
+from bentos.model_server.runtime import choice
+from bentos.model_server.runtime.buckets import Buckets
+from bentos.model_server.runtime.cpu import CpuRuntime, GraphUnusable
+from bentos.model_server.runtime.gpu import BF16_TOLERANCE, difference, examples, gpu_runtime
+from bentos.model_server.runtime.translated import GraphUntranslatable, TranslatedGraph
 from mlplat_assets.models.artefact import export_graph
 from mlplat_assets.models.trainers.network import Shape, TabularNetwork
 from tests.bentos.artefacts import PREPROCESSING, write_artefact

@@ -41,6 +41,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     column: str
     view: str
     feature: str
+    dtype: Kind
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +113,19 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     classes: tuple[str, ...] = ()
     on_demand: tuple[OnDemandEntry, ...] = ()
     serving: Serving = Serving()
+
+    def stored(self) -> dict[str, "Feature"]:
+        """Every stored feature that the model or its functions take, by column."""
+        needed = {feature.column: feature for feature in self.features}
+        for made in self.on_demand:
+            for each in made.inputs:
+                needed.setdefault(
+                    each.column,
+                    Feature(
+                        column=each.column, view=each.view, feature=each.feature, dtype=each.dtype
+                    ),
+                )
+        return needed
 
 
 def read_card(document: Mapping[str, Any], columns: tuple[str, ...]) -> Card:

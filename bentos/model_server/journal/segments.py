@@ -5,6 +5,7 @@ prediction outlives `kill -9`. A death in the middle of a write leaves a torn la
 no client was answered for; the reader leaves it alone.
 """
 
+import fcntl
 import json
 import os
 import uuid
@@ -32,7 +33,7 @@ class Journal:
     def __init__(
         self, folder: Path, clock: Callable[[], datetime], segment_bytes: int = _SEGMENT_BYTES
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._clock = clock
         self._segment_bytes = segment_bytes
         self._file: int | None = None
@@ -44,18 +45,25 @@ class Journal:
         Raises:
             JournalUnavailable: The folder cannot be written, or the disk is full.
         """
-        line = msgspec.json.encode(record) + b"\n"
+        self.write(msgspec.json.encode(record) + b"\n")
+
+    def write(self, lines: bytes) -> None:
+        """Write whole lines of records in one go; they are in the kernel when this returns.
+
+        Raises:
+            JournalUnavailable: The folder cannot be written, or the disk is full.
+        """
         try:
             if self._file is None or self._written >= self._segment_bytes:
                 self._open_segment()
             assert self._file is not None
-            written = os.write(self._file, line)
+            written = os.write(self._file, lines)
         except OSError as error:
-            raise JournalUnavailable(f"journal {self._folder}: {error}") from error
-        if written != len(line):
+            raise JournalUnavailable(f"journal {self.folder}: {error}") from error
+        if written != len(lines):
             # The torn line stays the last of its segment: the next record opens another.
             self.close()
-            raise JournalUnavailable(f"journal {self._folder}: {written} of {len(line)} bytes")
+            raise JournalUnavailable(f"journal {self.folder}: {written} of {len(lines)} bytes")
         self._written += written
 
     def close(self) -> None:
@@ -66,11 +74,13 @@ class Journal:
 
     def _open_segment(self) -> None:
         self.close()
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         start = self._clock().strftime("%Y%m%dT%H%M%S%fZ")
-        path = self._folder / f"{start}-{os.getpid()}-{uuid.uuid4().hex[:8]}.ndjson"
+        path = self.folder / f"{start}-{os.getpid()}-{uuid.uuid4().hex[:8]}.ndjson"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._file = os.open(path, flags, 0o644)
+        # As long as a process may write here, nobody takes the segment for one that is done with.
+        fcntl.flock(self._file, fcntl.LOCK_SH)
         self._written = 0
 
 

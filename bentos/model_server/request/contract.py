@@ -1,63 +1,57 @@
 """What a request must look like, compiled once from a model's card.
 
     {"unit_id": "UA1545-2013-01-01", "entities": {...}, "context": {...},
-     "event_timestamp": "2013-01-01T08:15:00+00:00"}
+     "event_timestamp": "2013-01-01T08:15:00+00:00", "features": {...}}
 
-`event_timestamp`, the decision time, is optional; every other field is required.
+`event_timestamp`, the decision time, and `features`, every stored feature by its column, are
+optional; every other field is required.
 """
 
-import difflib
 import json
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import cast
 
-from bentos.model_server.artefact.card import Card
-from bentos.model_server.request.field_check import SHOWN, FieldCheck, is_unicode, name_of, shown
+import msgspec
 
-Value = bool | int | float | str | None
+from bentos.model_server.artefact.card import Card, Field, Kind, Policy
+from bentos.model_server.request.field_check import (
+    SHOWN,
+    FieldCheck,
+    MomentCheck,
+    is_unicode,
+    moment_of,
+    name_of,
+)
+from bentos.model_server.request.problems import (
+    Problem,
+    RequestInvalid,
+    RequestMalformed,
+    misnamed,
+)
+
+Value = bool | int | float | str | datetime | None
+OPTIONAL = ("event_timestamp", "features")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """A valid request; `event_timestamp` is UTC."""
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A valid request.
+
+    Attributes:
+        unit_id: What is predicted for.
+        event_timestamp: The decision time, UTC.
+        asked: Values of the card's entities, then of its context, in its order.
+        given: Values of the card's stored features in the order of `Card.stored`; None: to be read.
+        flags: By field, what a policy did to its value: `clipped` or `flagged`.
+        raw: The body that it came in, if that may be recorded as it is.
+    """
 
     unit_id: str
-    entities: dict[str, Value]
-    context: dict[str, Value]
     event_timestamp: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """One thing wrong with one field, and what was expected there."""
-
-    error: str
-    field: str
-    value: object
-    expected: Mapping[str, object]
-
-    def document(self) -> dict[str, object]:
-        """The problem as JSON, with values that JSON cannot carry or that are long shortened."""
-        return {
-            "error": self.error,
-            "field": self.field[:SHOWN],
-            "value": shown(self.value),
-            "expected": dict(self.expected),
-        }
-
-
-class RequestMalformed(ValueError):
-    """The body is not a JSON object."""
-
-
-class RequestInvalid(ValueError):
-    """The request does not fit the card; `problems` lists everything that is wrong."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("; ".join(problem.error for problem in problems))
-        self.problems = problems
+    asked: tuple[Value, ...]
+    given: tuple[Value, ...] | None = None
+    flags: Mapping[str, str] = {}
+    raw: bytes | None = None
 
 
 def parse_body(body: bytes) -> object:
@@ -76,17 +70,27 @@ class RequestContract:
     """Validates requests for one model."""
 
     def __init__(self, card: Card) -> None:
-        self._sections = {
-            "entities": {field.name: FieldCheck(field, nullable=True) for field in card.entities},
-            "context": {field.name: FieldCheck(field, nullable=False) for field in card.context},
+        policies = card.serving.out_of_range
+        self._sections: dict[str, Mapping[str, FieldCheck | MomentCheck]] = {
+            "entities": _checks(card.entities, policies, nullable=True),
+            "context": _checks(card.context, policies, nullable=False),
+            "features": {
+                column: _stored_check(column, each.dtype) for column, each in card.stored().items()
+            },
         }
-        self._top = {
+        self._ignores_unknown = card.serving.unknown_fields == "ignore"
+        self._top: dict[str, dict[str, object]] = {
             "unit_id": {"dtype": "string", "minimum_length": 1},
             "entities": {"dtype": "object", "fields": list(self._sections["entities"])},
             "context": {"dtype": "object", "fields": list(self._sections["context"])},
             "event_timestamp": {
                 "dtype": "string",
                 "format": "ISO 8601 with zone",
+                "optional": True,
+            },
+            "features": {
+                "dtype": "object",
+                "fields": list(self._sections["features"]),
                 "optional": True,
             },
         }
@@ -109,16 +113,22 @@ class RequestContract:
         if not isinstance(payload, dict):
             raise RequestMalformed(f"the body is {name_of(payload)}, expected a JSON object")
         given = cast(dict[str, object], payload)
-        problems = _misnamed("", given, self._top, optional={"event_timestamp"})
-        sections: dict[str, dict[str, Value]] = {}
-        for name, checks in self._sections.items():
-            if name in given:
-                sections[name] = _section(name, given[name], checks, self._top[name], problems)
+        problems = misnamed("", given, self._top, OPTIONAL, self._ignores_unknown)
+        flags: dict[str, str] = {}
         unit_id = self._unit_id(given, problems)
         moment = self._moment(given, clock, problems)
-        if problems or moment is None:
+        entities = self._section("entities", given, problems, flags)
+        context = self._section("context", given, problems, flags)
+        features = self._section("features", given, problems, flags)
+        if problems or moment is None or entities is None or context is None:
             raise RequestInvalid(problems)
-        return Request(unit_id=unit_id, event_timestamp=moment, **sections)
+        return Request(
+            unit_id=unit_id,
+            event_timestamp=moment,
+            asked=entities + context,
+            given=features,
+            flags=flags,
+        )
 
     def _unit_id(self, given: dict[str, object], problems: list[Problem]) -> str:
         value = given.get("unit_id")
@@ -135,62 +145,63 @@ class RequestContract:
         value = given.get("event_timestamp")
         if value is None:
             return clock()
-        try:
-            moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-            if moment is not None and moment.tzinfo is not None:
-                return moment.astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-        error = "event_timestamp must be an ISO 8601 time with a zone, like 2013-01-01T08:15:00Z"
-        expected = self._top["event_timestamp"]
-        problems.append(_problem(error, "event_timestamp", value, expected))
-        return None
+        moment = moment_of(value) if isinstance(value, str) else None
+        if moment is None:
+            error = (
+                "event_timestamp must be an ISO 8601 time with a zone, like 2013-01-01T08:15:00Z"
+            )
+            expected = self._top["event_timestamp"]
+            problems.append(_problem(error, "event_timestamp", value, expected))
+        return moment
+
+    def _section(
+        self,
+        name: str,
+        given: Mapping[str, object],
+        problems: list[Problem],
+        flags: dict[str, str],
+    ) -> tuple[Value, ...] | None:
+        """The section's values in the card's order; None if it is absent or something is wrong."""
+        if name not in given or (name in OPTIONAL and given[name] is None):
+            return None
+        checks = self._sections[name]
+        section = given[name]
+        if not isinstance(section, dict):
+            problems.append(_problem(f"{name} must be an object", name, section, self._top[name]))
+            return None
+        values = cast(dict[str, object], section)
+        if values.keys() != checks.keys():
+            schema = {field: check.expected for field, check in checks.items()}
+            problems += misnamed(f"{name}.", values, schema, (), self._ignores_unknown)
+        found: list[Value] = []
+        for field, check in checks.items():
+            if field not in values:
+                continue
+            value, wrong, flag = check.accepted(values[field])
+            if wrong is not None:
+                path = f"{name}.{field}"
+                problem = _problem(f"{path} {wrong}", path, values[field], check.expected)
+                problems.append(problem)
+            if flag is not None:
+                flags[field] = flag
+            found.append(value)
+        return tuple(found)
 
 
-def _section(
-    name: str,
-    given: object,
-    checks: Mapping[str, FieldCheck],
-    expected: Mapping[str, object],
-    problems: list[Problem],
-) -> dict[str, Value]:
-    if not isinstance(given, dict):
-        problems.append(_problem(f"{name} must be an object", name, given, expected))
-        return {}
-    values = cast(dict[str, Value], given)
-    if values.keys() != checks.keys():
-        schema = {field: check.expected for field, check in checks.items()}
-        problems += _misnamed(f"{name}.", values, schema)
-    for field, check in checks.items():
-        if field in values and (wrong := check.wrong(values[field])):
-            path = f"{name}.{field}"
-            problems.append(_problem(f"{path} {wrong}", path, values[field], check.expected))
-    return values
+def _checks(
+    fields: tuple[Field, ...], policies: Mapping[str, Policy], *, nullable: bool
+) -> dict[str, FieldCheck]:
+    return {
+        field.name: FieldCheck(field, nullable=nullable, policy=policies.get(field.name, "reject"))
+        for field in fields
+    }
 
 
-def _misnamed(
-    prefix: str,
-    given: Mapping[str, object],
-    expected: Mapping[str, Mapping[str, object]],
-    optional: Collection[str] = (),
-) -> list[Problem]:
-    """Unknown fields, each with the closest missing name, and the missing fields left over."""
-    problems: list[Problem] = []
-    missing = [name for name in expected if name not in given]
-    for name in given:
-        if name in expected:
-            continue
-        close = difflib.get_close_matches(name[:SHOWN], missing, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known fields: {', '.join(expected)}"
-        schema = expected[close[0]] if close else {"fields": list(expected)}
-        error = f"{prefix}{name[:SHOWN]} is not a field of this model; {hint}"
-        problems.append(_problem(error, prefix + name, given[name], schema))
-        missing = [other for other in missing if other not in close]
-    for name in missing:
-        if name not in optional:
-            path = prefix + name
-            problems.append(_problem(f"{path} is missing", path, None, expected[name]))
-    return problems
+def _stored_check(column: str, kind: Kind) -> FieldCheck | MomentCheck:
+    if kind == "timestamp":
+        return MomentCheck()
+    dtype = "float" if kind == "float32" else kind
+    return FieldCheck(Field(name=column, dtype=dtype), nullable=True)
 
 
 def _problem(error: str, field: str, value: object, expected: Mapping[str, object]) -> Problem:

@@ -7,10 +7,12 @@ warmed up by then; switching is setting one reference. `following` does that.
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
+from bentos.model_server.answering.plan import Plan
 from bentos.model_server.artefact.card import Card, read_card
 from bentos.model_server.artefact.on_demand import OnDemandFailed, OnDemandFunction, load_functions
 from bentos.model_server.artefact.predictor import ArtifactUnusable, Predictor
@@ -41,6 +43,18 @@ class Served:
     predictor: Predictor
     contract: RequestContract
     on_demand: tuple[OnDemandFunction, ...] = ()
+
+    @cached_property
+    def plan(self) -> Plan:
+        """How it answers, compiled."""
+        return Plan(
+            card=self.card,
+            predictor=self.predictor,
+            contract=self.contract,
+            on_demand=self.on_demand,
+            version=self.target.version,
+            artifact_digest=self.target.artifact_digest,
+        )
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -107,13 +121,15 @@ class Routing:
         if card.model != self.model:
             raise ArtifactUnusable(f"artefact {folder} is of {card.model}, not of {self.model}")
         predictor.warm_up(len(card.classes))
-        return Served(
+        served = Served(
             target=target,
             card=card,
             predictor=predictor,
             contract=RequestContract(card),
             on_demand=_functions(card, folder),
         )
+        served.plan.warm_up()
+        return served
 
     def choose(self, unit_id: str) -> Choice:
         """The version that answers a unit.

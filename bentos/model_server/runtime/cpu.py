@@ -1,7 +1,6 @@
 """A model's graph on the CPU, by onnxruntime, which takes 0.3 s to import: hence a module."""
 
 import os
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +18,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     NotImplemented,
 )
 
-# Kernels take rows four at a time, and round the rows that are left over otherwise: of 5,000 rows
-# 1,057 had other bits alone than among others. In whole blocks none has.
-_BLOCK = 4
+from bentos.model_server.runtime.exactness import PADDED_TO, Batching, batching_of
+
 # onnxruntime has a class for every status and only RuntimeError and Exception above.
 _ERRORS = (RuntimeError, Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented)
 
@@ -43,25 +41,38 @@ class CpuRuntime:
             self._session = graph_session(graph, threads)
         except _ERRORS as error:
             raise GraphUnusable(str(error)) from error
+        self._batching: Batching = batching_of(graph)
         # An exporter prunes an input that has no columns.
         self._inputs = {argument.name for argument in self._session.get_inputs()}
 
     def __call__(
         self, numeric: npt.NDArray[np.float32], categorical: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float32]:
-        """Predictions [n] or [n, K]; a row's has the same bits whichever rows it comes with."""
-        arrays = {"numeric": in_blocks(numeric), "categorical": in_blocks(categorical)}
+        """Predictions [n] or [n, K]; a row's has the same bits whichever rows it comes with.
+
+        Raises:
+            RuntimeError: The graph failed on these rows.
+        """
+        rows = len(numeric)
+        if self._batching == "alone" and rows > 1:
+            alone = [self._run(numeric[i : i + 1], categorical[i : i + 1]) for i in range(rows)]
+            return np.concatenate(alone)
+        if self._batching == "padded" and rows % PADDED_TO:
+            missing = -rows % PADDED_TO
+            numeric = np.pad(numeric, ((0, missing), (0, 0)))
+            categorical = np.pad(categorical, ((0, missing), (0, 0)))
+        return self._run(numeric, categorical)[:rows]
+
+    def _run(
+        self, numeric: npt.NDArray[np.float32], categorical: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float32]:
+        arrays = {"numeric": numeric, "categorical": categorical}
         fed = {name: arrays[name] for name in self._inputs}
-        (prediction,) = self._session.run(["prediction"], fed)
-        return np.asarray(prediction, dtype=np.float32)[: len(numeric)]
-
-
-def in_blocks(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The rows [n, N], and rows of zeros up to a whole number of blocks."""
-    short = -len(rows) % _BLOCK
-    if not short:
-        return rows
-    return np.concatenate([rows, np.zeros((short, rows.shape[1]), rows.dtype)])
+        try:
+            (prediction,) = self._session.run(["prediction"], fed)
+        except _ERRORS as error:
+            raise RuntimeError(f"onnxruntime: {error}") from error
+        return np.asarray(prediction, dtype=np.float32)
 
 
 def graph_session(graph: bytes, threads: int) -> ort.InferenceSession:

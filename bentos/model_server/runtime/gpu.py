@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bentos.model_server.runtimes.buckets import SIZES, Buckets, Precision
-from bentos.model_server.runtimes.translated import TranslatedGraph
+from bentos.model_server.runtime.buckets import SIZES, Buckets, Precision
+from bentos.model_server.runtime.translated import TranslatedGraph
 
 # The largest difference of a prediction in bf16 from fp32, relative to values beyond 1. A number in
 # bf16 is off by up to 0.004 of itself; over the sums of a layer most of that cancels.

@@ -11,7 +11,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from bentos.model_server.runtimes.operators import OPERATORS, TYPES, Operator
+from bentos.model_server.runtime.operators import OPERATORS, TYPES, Operator
 
 INPUTS = ("numeric", "categorical")
 OUTPUT = "prediction"

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 _DEVICES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
-_log = getLogger("bentoml.mlplat.runtimes")
+_log = getLogger("bentoml.mlplat.runtime")
 
 
 class Runtime(Protocol):
@@ -30,8 +30,8 @@ def runtime(graph: bytes, preprocessing: Mapping[str, Any], threads: int, gpu: b
         GraphUnusable: The bytes are no graph.
     """
     if gpu and has_gpu():
-        from bentos.model_server.runtimes.gpu import gpu_runtime
-        from bentos.model_server.runtimes.translated import GraphUntranslatable
+        from bentos.model_server.runtime.gpu import gpu_runtime
+        from bentos.model_server.runtime.translated import GraphUntranslatable
 
         categories = [len(listed) for listed in preprocessing["categorical"].values()]
         try:
@@ -39,7 +39,7 @@ def runtime(graph: bytes, preprocessing: Mapping[str, Any], threads: int, gpu: b
         # RuntimeError: what torch and CUDA raise, out of memory among them.
         except (GraphUntranslatable, RuntimeError) as error:
             _log.warning("predicting on the CPU beside a GPU: %s", error)
-    from bentos.model_server.runtimes.cpu import CpuRuntime
+    from bentos.model_server.runtime.cpu import CpuRuntime
 
     return CpuRuntime(graph, threads)
 

@@ -1,0 +1,87 @@
+"""How much is taken on at a time, for how long, and in what form."""
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import ClassVar
+
+from bentos.model_server.front.refusal import Refusal
+
+# Requests under way in one process. A core answers 5,000 to 25,000 a second, so the last of so
+# many waits 20 to 100 ms; more would only wait longer. 64 busy connections have 64 under way.
+IN_FLIGHT = 512
+# A batch may have 4 MiB: sixteen of them hold 64 MiB.
+BATCH_WEIGHT = 32
+TIMEOUT_SECONDS = 5.0
+LONGEST_TIMEOUT_MS = 60_000
+TIMEOUT_HEADER = b"x-request-timeout-ms"
+
+Headers = Mapping[bytes, bytes]
+
+OVERLOADED = Refusal(
+    status=429,
+    error="this process has all the requests under way that it takes; try again in a second",
+    headers=((b"retry-after", b"1"),),
+)
+COMPRESSED = Refusal(
+    status=415,
+    error="the body is compressed; send it as it is, without Content-Encoding",
+    headers=((b"accept-encoding", b"identity"),),
+)
+FOREIGN = Refusal(
+    status=415,
+    error="the body is not JSON; send it with Content-Type: application/json",
+    headers=((b"accept", b"application/json"),),
+)
+
+
+class DeadlinePassed(TimeoutError):
+    """The client does not wait for this answer any more."""
+
+
+class Admission:
+    """Counts requests under way; used on the event loop only."""
+
+    limit: ClassVar[int] = IN_FLIGHT
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+
+    def enter(self, weight: int) -> bool:
+        """Take a request on, if there is room for it."""
+        in_flight = self.in_flight + weight
+        if in_flight > self.limit:
+            return False
+        self.in_flight = in_flight
+        return True
+
+
+def body_refusal(kind: bytes | None, encoding: bytes | None) -> Refusal | None:
+    """Why a body of this Content-Type and Content-Encoding is not taken: 415."""
+    if encoding is not None and encoding.lower() != b"identity":
+        return COMPRESSED
+    if kind is None or kind.partition(b";")[0].strip().lower() == b"application/json":
+        return None
+    return FOREIGN
+
+
+def too_long(limit: int) -> Refusal:
+    """Of a body that says it is longer than this: 413."""
+    # Closed, because the rest of such a body would have to be read to find the next request.
+    return Refusal(
+        status=413,
+        error=f"the body is longer than {limit} bytes",
+        headers=((b"connection", b"close"),),
+    )
+
+
+def deadline(given: bytes | None) -> float | Refusal:
+    """When the client stops waiting, in seconds of `time.monotonic`; or 400."""
+    if given is None:
+        return monotonic() + TIMEOUT_SECONDS
+    if given.isdigit() and 0 < (milliseconds := int(given[:8])) <= LONGEST_TIMEOUT_MS:
+        return monotonic() + milliseconds / 1000
+    return Refusal(
+        status=400,
+        error=f"x-request-timeout-ms is {given[:20].decode('latin-1')!r}: give whole milliseconds "
+        f"from 1 to {LONGEST_TIMEOUT_MS}",
+    )
