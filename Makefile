@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install manifest demo test check bench-features bench-training bench-registry dev lock clean
+.PHONY: help install manifest demo test check bench-features bench-training bench-registry bench-serving dev lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -48,6 +48,10 @@ bench-training: install ## Rows a second and AUC against bare loops, LightGBM an
 
 bench-registry: install ## The registry at 100 to 100,000 versions, MLflow's beside it
 	$(BIN)/python -m bench.registry
+
+bench-serving: install ## Requests a second on one core against BentoML, FastAPI, Ray Serve, MLflow; needs wrk
+	$(BIN)/python -m bench.serving
+	$(BIN)/python -m bench.serving_faults
 
 dev: install ## Dagster's web interface and daemon, and the serving process
 	$(BIN)/mlplat dev

@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from bench.feast_environment import feast_python
+from bench.peer_environment import peer_python
 
 _FEAST = Path(__file__).with_name("online_store_feast.py")
 
@@ -47,7 +47,7 @@ class Feast:
 
     def __init__(self, folder: Path, port: int) -> None:
         self._log = folder / "feast.log"
-        command = [feast_python(), _FEAST, folder, f"127.0.0.1:{port},db=1"]
+        command = [peer_python("feast"), _FEAST, folder, f"127.0.0.1:{port},db=1"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True

@@ -21,8 +21,8 @@ from tempfile import TemporaryDirectory
 import polars as pl
 import psutil
 
-from bench.feast_environment import feast_python
 from bench.measured_process import MeasuredProcess
+from bench.peer_environment import peer_python
 from bench.point_in_time_data import ROWS_PER_LABEL, write_files
 from bench.point_in_time_differences import differences
 from bench.point_in_time_engines import ENGINES, ours
@@ -123,7 +123,9 @@ def _process(engine: str, folder: Path) -> MeasuredProcess:
         return MeasuredProcess(
             [sys.executable, "-m", "bench.point_in_time_engines", engine, folder]
         )
-    return MeasuredProcess([feast_python(), "-m", "bench.point_in_time_feast", engine, folder])
+    return MeasuredProcess(
+        [peer_python("feast"), "-m", "bench.point_in_time_feast", engine, folder]
+    )
 
 
 def ratios(rows: list[Row]) -> dict[str, float]:
@@ -172,7 +174,7 @@ def _print_row(row: Row) -> None:
 
 def main() -> None:
     """Measure every case, print the table and write the results."""
-    feast_python()
+    peer_python("feast")
     sys.stdout.write(
         f"Point-in-time join of n labels with 4 views of 5 features and {ROWS_PER_LABEL} n rows "
         "each; median of the runs, fastest and slowest; greatest memory\n"

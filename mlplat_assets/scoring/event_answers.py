@@ -87,8 +87,11 @@ class EventScorer:
     def _asked(self, contract: RequestContract, row: SourceRow) -> _Asked:
         started = perf_counter()
         request = contract.validate(self.requests.request(row), self.clock)
-        entities, context = request.entities, request.context
         card = self.served.card
+        names = [field.name for field in card.entities + card.context]
+        asked: dict[str, Any] = dict(zip(names, request.asked, strict=True))
+        entities = {field.name: asked[field.name] for field in card.entities}
+        context = {field.name: asked[field.name] for field in card.context}
         reads = [
             ViewRequest(
                 view=view.name,

@@ -17,6 +17,7 @@ from bentos.model_server.endpoint import Endpoint
 from bentos.model_server.front.gate import Admitted, Gate
 from bentos.model_server.front.openapi import Described
 from bentos.model_server.front.refusal import HeaderPairs, Refusal
+from bentos.model_server.front.whole import write_whole
 from bentos.model_server.request.contract import parse_body
 from bentos.model_server.request.field_check import name_of
 from bentos.model_server.request.problems import RequestMalformed
@@ -177,6 +178,8 @@ async def _read_on(receive: Receive, begun: bytes, limit: int, message: Message)
 
 async def reply(send: Send, answer: Answer) -> None:
     """Send one answer."""
+    if answer.status == HTTPStatus.OK and write_whole(send, answer.body):
+        return
     headers: HeaderPairs = (_JSON,)
     if answer.retry_after is not None:
         headers = (_JSON, (b"retry-after", b"%d" % answer.retry_after))
