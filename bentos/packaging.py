@@ -25,6 +25,7 @@ REQUIREMENTS = (
     "psycopg",
     "psycopg-binary",
     "redis",
+    "hiredis",
     "boto3",
     "uvloop",
     "httptools",
@@ -35,11 +36,15 @@ _SPEC = ("mlplat_assets/__init__.py", "mlplat_assets/spec.py")
 _SERVICE = "bentos.model_server.service:ModelServer"
 # Gateways that serving never opens: their libraries are not in the image.
 _LEFT_OUT = {
+    "bentos/container.py",
     "bentos/packaging.py",
+    "bentos/start_up.py",
     "resources/dagster_bindings.py",
     "resources/event_log.py",
     "resources/lake.py",
     "resources/lake_digests.py",
+    "resources/lake_retention.py",
+    "resources/service_addresses.py",
 }
 
 
@@ -50,6 +55,16 @@ class BentoConflict(ValueError):
 def bento_tag(model: str, version: int) -> str:
     """The tag of version 3 of `flights.arrival_delay`: `flights__arrival_delay:v3`."""
     return f"{model.replace('.', '__')}:v{version}"
+
+
+def bento_folder(home: Path, tag: str) -> Path:
+    """Where the Bento of a tag is in the store at `home`."""
+    return home / "bentos" / tag.replace(":", "/")
+
+
+def folder_bytes(folder: Path) -> int:
+    """The size of a folder's files."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def build_bento(artefact: Path, *, model: str, version: int, bentoml_home: Path) -> str:
@@ -69,7 +84,7 @@ def build_bento(artefact: Path, *, model: str, version: int, bentoml_home: Path)
         tag=bento_tag(model, version),
         code_digest=digest(code),
     )
-    if not _is_built(bentoml_home / "bentos" / baked.tag.replace(":", "/"), baked):
+    if not _is_built(bento_folder(bentoml_home, baked.tag), baked):
         with tempfile.TemporaryDirectory(prefix="mlplat-bento-") as context:
             _stage(Path(context), artefact, baked, list(code))
             _build(Path(context), baked, bentoml_home.resolve())

@@ -5,6 +5,8 @@ Thin: each command is a function of `mlplat_assets.commands`, imported when it r
 """
 
 import os
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -91,18 +93,92 @@ def explain(
 
 @app.command()
 def serve(
-    model: Model,
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Default: that of MLPLAT_SERVING_URL.")
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]...", help="As team.name.", show_default=False),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every model with a production version.")
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="Of the first; the next ones count up. Default: that of MLPLAT_SERVING_URL.",
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to bind; beyond the loopback with tokens only.")
+    ] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(min=1, help="Processes for each, one core each.")] = 1,
     wait: Annotated[
         bool, typer.Option("--wait", help="Until there is a production version and its Bento.")
     ] = False,
 ) -> None:
-    """Serve a model's production version on this machine."""
+    """Serve models' production versions on this machine, one port each."""
+    from mlplat_assets.commands.serve import Listening, served_models
     from mlplat_assets.commands.serve import serve as run
 
-    raise typer.Exit(run(from_environment(), console(), model, port=port, wait=wait))
+    settings = from_environment()
+    if every == bool(models):
+        raise typer.BadParameter("name the models to serve, or pass --all")
+    named = models or served_models(settings)
+    listening = Listening(port=port, host=host, workers=workers)
+    raise typer.Exit(run(settings, console(), named, listening, wait=wait))
+
+
+@app.command()
+def package(
+    model: Model,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Default: packages/ below MLPLAT_HOME.", show_default=False),
+    ] = None,
+) -> None:
+    """Write the folder that the image of a model's production version is built from."""
+    from mlplat_assets.commands.package import package as run
+
+    run(from_environment(), console(), model, output)
+
+
+@app.command()
+def score(
+    model: Model,
+    first: Annotated[
+        datetime, typer.Option("--from", metavar="DAY", formats=["%Y-%m-%d"], help="Of decisions.")
+    ],
+    last: Annotated[
+        datetime, typer.Option("--to", metavar="DAY", formats=["%Y-%m-%d"], help="Inclusive.")
+    ],
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Any registered one; default: the champion.")
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Ray cluster; `local` starts one here."),
+    ] = None,
+) -> None:
+    """Score past decisions in the lake with a version, as its service would have."""
+    from mlplat_assets.commands.score import score_days
+    from mlplat_assets.scoring.asset import ScoreRequest
+
+    request = ScoreRequest(version=version, ray=ray)
+    score_days(console(), model, request, first.date(), last.date())
+
+
+@app.command("score-stream")
+def score_stream(
+    model: Model,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="TEAM.SOURCE", help="Default: the streamed one that has its fields."),
+    ] = None,
+) -> None:
+    """Score each event of a stream with a model's production version."""
+    from mlplat_assets.commands.score_stream import score_stream as run
+
+    run(from_environment(), console(), model, source)
 
 
 @app.command()

@@ -23,6 +23,8 @@ from mlplat_assets.models.training_set_asset import training_set
 from mlplat_assets.monitoring.drift_asset import drift
 from mlplat_assets.monitoring.performance import performance
 from mlplat_assets.monitoring.predictions import predictions
+from mlplat_assets.monitoring.shadow_predictions import shadow_predictions
+from mlplat_assets.scoring.asset import scores
 from resources.dagster_bindings import RESOURCES
 
 # In flow order: what each model is given.
@@ -34,7 +36,9 @@ CHAIN = (
     champion,
     bento,
     endpoint,
+    scores,
     predictions,
+    shadow_predictions,
     drift,
     performance,
 )
@@ -48,6 +52,7 @@ AUTOMATED: tuple[Stage, ...] = (
     "evaluations",
     "versions",
     "predictions",
+    "shadow_predictions",
     "drift",
 )
 

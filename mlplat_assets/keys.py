@@ -22,6 +22,8 @@ Stage = Literal[
     "bentos",
     "endpoints",
     "predictions",
+    "shadow_predictions",
+    "scores",
     "drift",
     "performance",
 ]

@@ -101,6 +101,7 @@ class Settings:
             "DAGSTER_HOME": str(self.dagster_home),
             "BENTOML_DO_NOT_TRACK": "True",
             "DO_NOT_TRACK": "1",
+            "ORT_DISABLE_TELEMETRY": "1",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             # Else its server keeps six processes of 160 MB for jobs that nothing here submits.

@@ -23,6 +23,8 @@ PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "mars
 # Seconds to import: a run process that needs none of them must not pay for them.
 HEAVY = {"torch", "pytorch_lightning", "evidently", "mlflow", "sklearn", "matplotlib", "ray"}
 TRAINERS = "mlplat_assets.models.trainers"
+# What runs a model on a GPU; nothing imports it where there is none.
+ON_GPU = {f"bentos.model_server.runtime.{m}" for m in ("buckets", "gpu", "operators", "translated")}
 
 # (who, must not import what, except in). A name covers everything below it.
 FORBIDDEN = [
@@ -34,7 +36,8 @@ FORBIDDEN = [
         {"resources.dagster_bindings", "resources.event_log"},
     ),
     ("bentos", {"dagster", "dagster_dbt", "mlplat_assets"}, set()),
-    ("bentos", {"torch", "pytorch_lightning", "polars", "pandas", "duckdb"}, set()),
+    ("bentos", {"pytorch_lightning", "polars", "pandas", "duckdb"}, set()),
+    ("bentos", {"torch", "onnx"}, {*ON_GPU, "bentos.model_server.runtime.choice"}),
     # Monitoring reads what models write by asset key.
     ("mlplat_assets.monitoring", {"mlplat_assets.models"}, set()),
     ("mlplat_assets.features", {"mlplat_assets.models", "mlplat_assets.monitoring"}, set()),
@@ -198,7 +201,7 @@ def test_heavy_libraries_wait_until_they_are_needed() -> None:
     found = [
         module.at(i)
         for module in MODULES
-        if not is_below(module.name, {TRAINERS})
+        if not is_below(module.name, {TRAINERS, *ON_GPU})
         for i in module.imports
         if i.at_module_level and is_below(i.name, HEAVY)
     ]
@@ -220,7 +223,7 @@ def normal(name: str) -> str:
 def test_every_library_imported_is_declared(are_tests: bool) -> None:
     """A library that only comes along with another one leaves with it."""
     providers = packages_distributions()
-    known = {*sys.stdlib_module_names, *OURS, "tests"}
+    known = {*sys.stdlib_module_names, *OURS, "tests", *({"bench"} if are_tests else ())}
     # botocore is boto3's other half: one project, released together.
     known |= {"botocore"}
     missing = [

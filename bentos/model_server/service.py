@@ -12,8 +12,9 @@ import json
 import os
 import threading
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # BentoML reports usage unless this is set before its first event; it is read once.
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
@@ -34,9 +35,10 @@ from bentos.model_server.routing.shadows import Shadows
 from bentos.model_server.routing.versions import Routing
 from resources.artifacts import artifact_store
 from resources.online_store import online_store
-from resources.registry.notices import Notices
-from resources.registry.registry import registry
 from resources.settings import Settings, from_environment
+
+if TYPE_CHECKING:
+    from resources.registry.registry import Registry
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,11 +56,25 @@ def _model_name(baked: BakedArtifact | None) -> str:
     return named
 
 
+@cache
+def _versions(url: str) -> "Registry":
+    # Here and not above: SQLAlchemy takes 0.7 s to import, and neither the supervisor of BentoML,
+    # which imports this file too, nor the first answer of a Bento has any use for it.
+    from resources.registry.registry import registry
+
+    return registry(url)
+
+
+def _follow(follower: Follower, stop: threading.Event, url: str) -> None:
+    from resources.registry.notices import Notices
+
+    follower.follow(stop, Notices(url, follower.routing.model))
+
+
 def _follower(settings: Settings, model: str) -> Follower:
-    versions = registry(settings.registry_url)
     return Follower(
         routing=Routing(model=model),
-        read=lambda: versions.traffic(model),
+        read=lambda: _versions(settings.registry_url).traffic(model),
         fetch=artifact_store(settings.artifacts_url).get_folder,
         known=KnownTable(settings.home / "serving" / f"{model}.json"),
         clock=_now,
@@ -106,9 +122,7 @@ class ModelServer:
         )
         self._stop = threading.Event()
         self._following = threading.Thread(
-            target=follower.follow,
-            args=(self._stop, Notices(settings.registry_url, model)),
-            daemon=True,
+            target=_follow, args=(follower, self._stop, settings.registry_url), daemon=True
         )
         self.endpoint = Endpoint(
             routing=self._routing,

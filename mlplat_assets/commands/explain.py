@@ -73,8 +73,14 @@ def _print(console: Console, found: Explanation) -> None:
 
 def _version(found: Explanation) -> dict[str, Cell]:
     dirty = {"code_commit": found.code_commit, "code_dirty": found.code_dirty}
+    chosen = None if found.bucket is None else f"bucket {found.bucket:,}"
+    if chosen and found.revision is not None:
+        chosen += f" by revision {found.revision} of the traffic table"
+    known = {"chosen": chosen, "client": found.client, "trace": found.trace_id}
+    known["stream"] = found.stream
     return {
         "model": f"{found.model} version {found.version}, as {found.variant}",
+        **{name: cell for name, cell in known.items() if cell is not None},
         "stage then": stage_text(found.stage),
         "approver": found.approver,
         "author": found.author,
@@ -89,12 +95,15 @@ def _version(found: Explanation) -> dict[str, Cell]:
 
 def _print_inputs(console: Console, found: Explanation) -> None:
     about = {"event time": f"{moment(found.event_timestamp)} UTC", "unit": found.unit_id}
+    if "store" in found.flags:
+        about["online store"] = f"{found.flags['store']}: declared defaults were taken"
     console.print(facts(about))
     console.print()
     made = table("INPUT", "VALUE", "FROM", right=("VALUE",))
     for source, values in (("entity key", found.entities), ("request", found.context)):
         for name, value in values.items():
-            add(made, name, value, source)
+            flag = found.flags.get(name)
+            add(made, name, value, Text(source) + Text(f"  {flag}" if flag else "", style="yellow"))
     origins = [(view, view.view) for view in found.views]
     origins += [(each, f"{each.view}, on demand by {each.digest}") for each in found.computed]
     for source, origin in origins:

@@ -14,6 +14,7 @@ from mlplat_assets.commands.registered import versions_by_model
 from mlplat_assets.commands.stores import NotThereYet, opened_lake, opened_registry
 from mlplat_assets.models.lineage.leftovers import Leftover, leftovers
 from mlplat_assets.models.lineage.retention import Kept, kept, unneeded
+from mlplat_assets.monitoring.journal_leftovers import taken_in
 from resources.artifact_blobs import StoredBlob
 from resources.artifacts import ArtifactStore, artifact_store
 from resources.lake import Lake
@@ -92,7 +93,10 @@ def garbage(
         snapshots=snapshots,
         unread=unread,
         waiting=waiting,
-        leftovers=list(leftovers(settings, needed.digests, served, before)),
+        leftovers=[
+            *leftovers(settings, needed.digests, served, before),
+            *_segments(settings, before),
+        ],
         kept=needed,
     )
 
@@ -151,6 +155,16 @@ def _snapshots(
 ) -> tuple[list[int], Unread, list[str]]:
     old = old_snapshots(lake, before, needed)
     return old, unread_without(lake, old), waiting_since(lake, now - _READERS)
+
+
+def _segments(settings: Settings, before: datetime) -> Iterator[Leftover]:
+    """Segments of the prediction journal whose every line is in the lake."""
+    try:
+        with opened_lake(settings) as lake:
+            for path in taken_in(lake, settings.journal, before):
+                yield Leftover(kind="journal segment", path=path, size=path.stat().st_size)
+    except NotThereYet:
+        return
 
 
 def _print(console: Console, found: Garbage) -> None:

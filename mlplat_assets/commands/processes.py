@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from urllib.parse import urlsplit
 
@@ -25,11 +25,15 @@ _STRAGGLERS_SECONDS = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Child:
-    """A command with the name and colour that its output is told apart by."""
+    """A command with the name and colour that its output is told apart by.
+
+    `environment` goes over the one that all children share.
+    """
 
     name: str
     command: Sequence[str]
     colour: str = "cyan"
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -130,7 +134,7 @@ def _start(child: Child, environment: Mapping[str, str], shared: bool) -> subpro
     process = subprocess.Popen(
         child.command,
         cwd=REPOSITORY,
-        env={**environment, "PYTHONUNBUFFERED": "1"},
+        env={**environment, **child.environment, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if shared else None,
         stderr=subprocess.STDOUT if shared else None,

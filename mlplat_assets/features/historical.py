@@ -46,6 +46,12 @@ class LakeSnapshot:
                 "materialise the asset, or choose a later snapshot"
             ) from error
 
+    def batches(
+        self, sql: str, parameters: Sequence[object], rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of a query, about so many at a time; nothing else may be read meanwhile."""
+        yield from self._connection.execute(sql, list(parameters)).to_arrow_reader(rows)
+
     def table(self, name: str) -> str:
         """A table as it stood, to be written after `from`."""
         return f"{name} at (version => {self.id})"

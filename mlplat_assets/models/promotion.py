@@ -14,6 +14,7 @@ from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.handoff import latest
 from resources.artifacts import ArtifactStore
 from resources.registry.registry import Registry
+from resources.service_addresses import service_url
 from resources.settings import Settings
 
 _SERVICE_SECONDS = 20.0
@@ -58,7 +59,8 @@ def bento(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefiniti
 
     @dg.asset(
         key=key("bentos", model.team, model.name),
-        description="One Bento per promoted version: artefact and serving code, no Dagster.",
+        description="One Bento per promoted version: artefact and serving code, no Dagster. "
+        "It is started once, on the loopback, until it is ready.",
         deps=[upstream],
         group_name=group("bentos", model.team),
         owners=[catalogue.owner(model)],
@@ -69,7 +71,8 @@ def bento(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefiniti
         artifacts: dg.ResourceParam[ArtifactStore],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        from bentos.packaging import build_bento
+        from bentos.packaging import bento_folder, build_bento, folder_bytes
+        from bentos.start_up import start_up_seconds
 
         handed = latest(context.instance, upstream)
         tag = build_bento(
@@ -78,10 +81,13 @@ def bento(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefiniti
             version=handed["version"],
             bentoml_home=settings.bentoml_home,
         )
+        folder = bento_folder(settings.bentoml_home, tag)
         return dg.MaterializeResult(
             metadata={
                 "bento": tag,
                 "version": handed["version"],
+                "size_bytes": folder_bytes(folder),
+                "start_up_seconds": round(start_up_seconds(folder), 2),
                 "to_serve": f"mlplat serve {model.full_name}",
             }
         )
@@ -113,18 +119,22 @@ def endpoint(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefin
         context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult:
         version = latest(context.instance, upstream)["version"]
-        answer = _wait_for(settings.serving_url, model.full_name, version)
+        # Each model that `mlplat serve` runs here has a port of its own.
+        url = service_url(settings.home, model.full_name) or settings.serving_url
+        answer = _wait_for(url, model.full_name, version)
         right = answer.get("model") == model.full_name and answer.get("version") == version
         state = f"serves version {version}" if right else _problem(answer, model.full_name)
         return dg.MaterializeResult(
-            metadata={"url": settings.serving_url, "state": state, "version": version},
+            metadata={"url": url, "state": state, "version": version},
             check_results=[
                 dg.AssetCheckResult(
                     check_name="serves_the_champion",
                     passed=right,
                     description=state,
-                    # A service that nobody started is no fault of the version.
-                    severity=dg.AssetCheckSeverity.ERROR if answer else dg.AssetCheckSeverity.WARN,
+                    # A service that nobody started, or that is silent, is no fault of it.
+                    severity=dg.AssetCheckSeverity.ERROR
+                    if "model" in answer
+                    else dg.AssetCheckSeverity.WARN,
                 )
             ],
         )
@@ -139,6 +149,8 @@ def _wait_for(url: str, model: str, version: int) -> dict[str, Any]:
         try:
             with urllib.request.urlopen(f"{url}/v1/model", timeout=2) as response:
                 answer = json.load(response)
+        except urllib.error.HTTPError as error:
+            return {"refused": error.code}
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             return {}
         ready = answer.get("model") != model or answer.get("version") == version
@@ -150,4 +162,6 @@ def _wait_for(url: str, model: str, version: int) -> dict[str, Any]:
 def _problem(answer: dict[str, Any], model: str) -> str:
     if not answer:
         return f"nothing listens; start it with `mlplat serve {model}`"
+    if "refused" in answer:
+        return f"the service answers GET /v1/model with {answer['refused']}; ask it with a token"
     return f"the service has {answer.get('model')} version {answer.get('version')}"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from bentos.model_server.artefact.predictor import GRAPHS, graph_session
+from bentos.model_server.artefact.predictor import GRAPHS
+from bentos.model_server.runtime.cpu import graph_session
 from mlplat_assets.model_spec import ModelSpec, Task
 from mlplat_assets.models.evaluations.intervals import Units, days_of
 from mlplat_assets.models.evaluations.variants import compare_variants

@@ -15,6 +15,7 @@ from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.monitoring.drift import DriftReport, compare
 from mlplat_assets.monitoring.plots import psi_plot
 from mlplat_assets.monitoring.predictions import served_inputs
+from mlplat_assets.monitoring.profile import Profile
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
 from mlplat_assets.pictures import picture
 from resources.artifacts import ArtifactStore
@@ -86,11 +87,20 @@ def daily_reports(
         card = json.loads(
             (artifacts.get_folder(part["artifact_digest"][0]) / "card.json").read_text()
         )
-        inputs = served_inputs(part, list(card["profile"]["columns"]))
+        profile = _recorded(card)
+        inputs = served_inputs(part, list(profile["columns"]))
         reports[day, version] = compare(
-            inputs, part["prediction"].to_numpy(), card["profile"], card["drift"]
+            inputs, part["prediction"].to_numpy(), profile, card["drift"]
         )
     return reports
+
+
+def _recorded(card: dict[str, Any]) -> Profile:
+    """The profile without redacted columns, which would look like ones that went missing."""
+    redacted = card.get("serving", {}).get("journal", {}).get("redact", ())
+    profile: Profile = card["profile"]
+    columns = {name: one for name, one in profile["columns"].items() if name not in redacted}
+    return {**profile, "columns": columns}
 
 
 def _rows(reports: dict[tuple[date, int], DriftReport]) -> list[dict[str, Any]]:

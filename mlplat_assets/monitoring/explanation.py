@@ -16,6 +16,7 @@ from mlplat_assets.monitoring.features_read import (
     computed_values,
     views_read,
 )
+from mlplat_assets.monitoring.journal_records import SHADOWS
 from mlplat_assets.monitoring.touched import prediction_tables
 from resources.lake import Lake
 from resources.registry.reader import RegistryReader
@@ -29,6 +30,12 @@ class Explanation:
     Attributes:
         prediction: The number; of a multiclass model, the probability of the answered class.
         probabilities: The probability of each class of a multiclass model, else empty.
+        bucket: Which of the 10,000 buckets the unit is in, and `revision` the traffic table that
+            chose the version by it; None of a prediction that no table chose.
+        flags: What was done to fields of the request (`clipped`, `flagged`), and `store` where the
+            online store was away.
+        client: Who asked, if the service knew; `trace_id` of the request, if it had one.
+        stream: The stream that brought the event, of a prediction that nobody asked for.
         stage: The version's stage when it served the prediction.
         approver: Who had approved the version for production by then, every name of them; None
             when nobody had.
@@ -46,6 +53,12 @@ class Explanation:
     model: str
     version: int
     variant: str
+    bucket: int | None
+    revision: int | None
+    flags: Mapping[str, str]
+    client: str | None
+    trace_id: str | None
+    stream: str | None
     stage: str | None
     approver: str | None
     approvals: Sequence[Approval]
@@ -99,6 +112,13 @@ def explain(
         model=version.model,
         version=version.number,
         variant=found["variant"],
+        # None in a table that no journal of today was taken into.
+        bucket=found.get("bucket"),
+        revision=found.get("revision"),
+        flags=json.loads(found.get("flags") or "{}"),
+        client=found.get("client"),
+        trace_id=found.get("trace_id"),
+        stream=found.get("stream"),
         stage=registry.stage_at(version.model, version.number, served_at),
         approver=registry.approver_of(version.model, version.number, served_at),
         approvals=registry.approvals_of(version.model, version.number, served_at),
@@ -158,7 +178,10 @@ def _not_in_lake(prediction_id: str, journal: Path | None) -> LookupError:
 
 def _in_journal(prediction_id: str, folder: Path) -> dict[str, Any] | None:
     wanted = prediction_id.encode()
-    for path in sorted(folder.rglob("*.ndjson"), key=lambda path: path.name, reverse=True):
+    segments = sorted(folder.rglob("*.ndjson"), key=lambda path: path.name, reverse=True)
+    for path in segments:
+        if path.parent.name.endswith(SHADOWS):
+            continue  # the same id, but of what nobody was answered with
         with path.open("rb") as stream:
             for line in stream:
                 # A line without its end was torn by a crash: nobody was answered for it.

@@ -98,7 +98,14 @@ def audit(lake: Lake, model: Declared[ModelSpec], catalogue: Catalogue, sample: 
     Raises:
         LookupError: No prediction was logged.
     """
-    features = [f for f in resolve_features(model, catalogue) if isinstance(f, ModelFeature)]
+    redacted = set(model.spec.serving.journal.redact)
+    features = [
+        feature
+        for feature in resolve_features(model, catalogue)
+        if isinstance(feature, ModelFeature)
+        # Whose row it was cannot be told without the key.
+        and redacted.isdisjoint(key.name for key in feature.view.spec.entities)
+    ]
     with lake_at(lake) as at:
         logged = _logged(at, model, sample)
         if not logged:

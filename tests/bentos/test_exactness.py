@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from bentos.model_server.artefact.exactness import batching_of
 from bentos.model_server.artefact.predictor import Predictor
+from bentos.model_server.runtime.exactness import batching_of
 from mlplat_assets.models.artefact import export_graph
 from mlplat_assets.models.trainers.network import PeriodicEmbedding
 from mlplat_assets.models.variants import quantise

@@ -69,3 +69,15 @@ def test_a_half_built_or_outdated_bento_is_built_again(tmp_path: Path) -> None:
     service = bento / "src" / "bentos" / "model_server" / "service.py"
     service.write_text("outdated = True\n")
     assert "ModelServer" in (build(artefact, home) / service.relative_to(bento)).read_text()
+
+
+def test_the_service_is_imported_without_what_a_start_does_not_need() -> None:
+    """BentoML imports it twice, in the supervisor and in the worker, and both make a start wait."""
+    program = (
+        "import sys, bentos.model_server.service; "
+        "print(*sorted({'sqlalchemy', 'psycopg', 'alembic', 'redis', 'boto3', 'onnxruntime', "
+        "'torch', 'onnx', 'polars', 'dagster', 'mlplat_assets'} & sys.modules.keys()))"
+    )
+    root = Path(__file__).resolve().parents[2]
+    found = subprocess.check_output([sys.executable, "-c", program], cwd=root, text=True)
+    assert found.split() == []

@@ -43,22 +43,26 @@ def follower(
 
 
 def register(
-    home: Path, bias: float, document: dict[str, Any] | None = None, store: Registry | None = None
+    home: Path,
+    bias: float,
+    document: dict[str, Any] | None = None,
+    store: Registry | None = None,
+    model: str = MODEL,
 ) -> Version:
     """Store and register an artefact with this bias."""
     versions = store or open_registry(home)
     folder = write_artefact(home / "built" / str(bias), bias=bias, document=document)
     artifact_digest = artifact_store(str(home / "artifacts")).put_folder(folder)
-    champion = versions.champion(MODEL)
+    champion = versions.champion(model)
     evidence: dict[str, Any] = {
-        "model": MODEL,
+        "model": model,
         "artifact_digest": artifact_digest,
         "champion_version": champion.number if champion else None,
         "gates": [{"metric": "auc", "passed": True}],
         "passed": True,
     }
     return versions.register(
-        MODEL,
+        model,
         artifact_digest=artifact_digest,
         evidence=evidence,
         evidence_digest=digest(evidence),
@@ -70,11 +74,15 @@ def register(
 
 
 def promote(
-    home: Path, bias: float, document: dict[str, Any] | None = None, store: Registry | None = None
+    home: Path,
+    bias: float,
+    document: dict[str, Any] | None = None,
+    store: Registry | None = None,
+    model: str = MODEL,
 ) -> Version:
     """Store, register and promote an artefact with this bias."""
     versions = store or open_registry(home)
-    registered = register(home, bias, document, versions)
+    registered = register(home, bias, document, versions, model)
     return versions.promote(
-        MODEL, registered.number, actor="cli", approver="ada@example.org", reason="better"
+        model, registered.number, actor="cli", approver="ada@example.org", reason="better"
     )

@@ -1,5 +1,6 @@
 """A model with on-demand features is served exactly what it was trained on, also from its Bento."""
 
+import asyncio
 import json
 import shutil
 from dataclasses import replace
@@ -150,7 +151,7 @@ def test_served_vectors_equal_the_training_rows(trained: World, tmp_path: Path) 
     store = online_store(f"sqlite:///{tmp_path / 'online.sqlite'}")
     endpoint = in_process(trained, NAME, store, tmp_path)
     for body in arriving(trained, store, every=5):
-        answer = endpoint.answer(body)
+        answer = asyncio.run(endpoint.answer(body))
         assert answer.status == 200, answer.body
     store.close()
     assert_equal_to_training(trained, read_segments(tmp_path / "journal", {})[0])

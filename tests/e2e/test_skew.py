@@ -1,5 +1,6 @@
 """What the service reads online is what training read from the lake, value for value."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -39,7 +40,7 @@ def test_served_inputs_equal_the_training_rows_of_the_same_flights(
         for body in bodies:
             labelled += body["unit_id"] in trained
             if body["unit_id"] in trained and labelled % 4 == 0:
-                assert endpoint.answer(body).status == 200
+                assert asyncio.run(endpoint.answer(body)).status == 200
     store.close()
     served, _ = read_segments(tmp_path / "journal", {})
     assert len(served) >= DECISIONS
@@ -87,7 +88,7 @@ def serve(world: World, folder: Path, stale: tuple[str, ...]) -> None:
         if moment.replace(tzinfo=UTC) <= noon:
             frozen.release(store, moment)
         for body in bodies:
-            assert endpoint.answer(body).status == 200
+            assert asyncio.run(endpoint.answer(body)).status == 200
     store.close()
 
 

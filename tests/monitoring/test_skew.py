@@ -12,12 +12,13 @@ import pytest
 
 from mlplat_assets.discovery import Catalogue, Declared, Team
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.monitoring.predictions import SCHEMA
+from mlplat_assets.monitoring.journal_records import Predicted, schema_of
 from mlplat_assets.monitoring.skew import SkewReport, audit
 from mlplat_assets.spec import Field, Label
 from tests.features.small_frames import refusal
 from tests.features.small_store import HOUR, NOW, Shop, declared, shop_at
 
+SCHEMA = schema_of(Predicted)
 USER = declared(
     "user", {"user": "int"}, {"score": "float", "visits": "int"}, ttl=24 * HOUR, landing_delay=HOUR
 )

@@ -1,4 +1,4 @@
-"""A model artefact ready to predict: its card, its encoder and its ONNX session."""
+"""A model artefact ready to predict: its card, its encoder and its graph in a runtime."""
 
 import json
 import time
@@ -8,23 +8,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
-from onnxruntime.capi.onnxruntime_pybind11_state import (
-    Fail,
-    InvalidArgument,
-    InvalidGraph,
-    InvalidProtobuf,
-    NotImplemented,
-)
 
 from bentos.model_server.artefact.encoding import Categorical, Column, Encoder, Numeric
-from bentos.model_server.artefact.exactness import PADDED_TO, Batching, batching_of
+from bentos.model_server.runtime.choice import Runtime, runtime
 
 # The graph of each form of a network that an artefact may hold. A card names the form that serves.
 GRAPHS = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
 # Rows of one run: beyond these a larger batch is no cheaper a row, and holds up its first row.
 BATCH_ROWS = 64
-ONNX_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented)
 
 
 class ArtifactUnusable(ValueError):
@@ -38,31 +29,31 @@ class Predictor:
         card: The parsed `card.json`, empty in a folder that has none yet (during training).
         preprocessing: The parsed `preprocessing.json`.
         columns: Names of the input columns, numeric ones first.
+        run: Predicts rows that are encoded already.
         batch_seconds: What a batch of BATCH_ROWS takes, measured by `warm_up`; 0 before.
     """
 
     def __init__(
         self,
-        session: ort.InferenceSession,
+        run: Runtime,
         preprocessing: Mapping[str, Any],
         card: Mapping[str, Any],
-        batching: Batching,
     ) -> None:
         self.card = card
         self.preprocessing = preprocessing
         self._encode = Encoder(preprocessing)
         self.columns = self._encode.columns
-        self._session = session
-        self._batching: Batching = batching
+        self.run = run
         self.batch_seconds = 0.0
-        # An exporter prunes an input that has no columns.
-        self._inputs = {argument.name for argument in session.get_inputs()}
 
     @classmethod
-    def load(cls, folder: Path, threads: int = 1, variant: str | None = None) -> "Predictor":
+    def load(
+        cls, folder: Path, threads: int = 1, variant: str | None = None, *, gpu: bool = False
+    ) -> "Predictor":
         """The predictor of an artefact folder, `threads` of the CPU per prediction.
 
-        `variant` is one of GRAPHS; None is the one that the card says serves.
+        `variant` is one of GRAPHS; None is the one that the card says serves. With `gpu` it
+        predicts there if one is present.
 
         Raises:
             ArtifactUnusable: A file is missing, or is not what its name says.
@@ -72,11 +63,9 @@ class Predictor:
             card_file = folder / "card.json"
             card = json.loads(card_file.read_bytes()) if card_file.exists() else {}
             file = folder / GRAPHS[variant or card.get("variant", "fp32")]
-            graph = file.read_bytes()
-            session = graph_session(graph, threads)
-            return cls(session, preprocessing, card, batching_of(graph))
-        # onnxruntime has a class for every status and only RuntimeError and Exception above.
-        except (OSError, ValueError, KeyError, RuntimeError, *ONNX_ERRORS) as error:
+            run = runtime(file.read_bytes(), preprocessing, threads, gpu)
+            return cls(run, preprocessing, card)
+        except (OSError, ValueError, KeyError) as error:
             raise ArtifactUnusable(f"artefact {folder}: {error}") from error
 
     def predict(self, columns: Mapping[str, Column]) -> npt.NDArray[np.float32]:
@@ -86,24 +75,6 @@ class Predictor:
             KeyError, ValueError: The columns do not fit the model (see Encoder).
         """
         return self.run(*self._encode(columns))
-
-    def run(self, numeric: Numeric, categorical: Categorical) -> npt.NDArray[np.float32]:
-        """Predictions of rows that are encoded already; a row's is the same in any batch."""
-        rows = len(numeric)
-        if self._batching == "alone" and rows > 1:
-            alone = [self._run(numeric[i : i + 1], categorical[i : i + 1]) for i in range(rows)]
-            return np.concatenate(alone)
-        if self._batching == "padded" and rows % PADDED_TO:
-            missing = -rows % PADDED_TO
-            numeric = np.pad(numeric, ((0, missing), (0, 0)))
-            categorical = np.pad(categorical, ((0, missing), (0, 0)))
-        return self._run(numeric, categorical)[:rows]
-
-    def _run(self, numeric: Numeric, categorical: Categorical) -> npt.NDArray[np.float32]:
-        arrays = {"numeric": numeric, "categorical": categorical}
-        fed = {name: arrays[name] for name in self._inputs}
-        (prediction,) = self._session.run(["prediction"], fed)
-        return np.asarray(prediction, dtype=np.float32)
 
     def warm_up(self, classes: int = 0) -> None:
         """Predict one row of missing values, so that the first request does not pay for it.
@@ -125,12 +96,3 @@ def _seconds(run: Callable[..., object], arrays: tuple[Numeric, Categorical]) ->
     started = time.perf_counter()
     run(*arrays)
     return time.perf_counter() - started
-
-
-def graph_session(graph: bytes, threads: int) -> ort.InferenceSession:
-    """A session over a graph, on `threads` of the CPU."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -5,6 +5,7 @@ prediction outlives `kill -9`. A death in the middle of a write leaves a torn la
 no client was answered for; the reader leaves it alone.
 """
 
+import fcntl
 import json
 import os
 import uuid
@@ -78,6 +79,8 @@ class Journal:
         path = self.folder / f"{start}-{os.getpid()}-{uuid.uuid4().hex[:8]}.ndjson"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._file = os.open(path, flags, 0o644)
+        # As long as a process may write here, nobody takes the segment for one that is done with.
+        fcntl.flock(self._file, fcntl.LOCK_SH)
         self._written = 0
 
 

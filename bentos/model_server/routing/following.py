@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from logging import getLogger
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bentos.model_server.routing.known import KnownTable
 from bentos.model_server.routing.shelf import RETRY_SECONDS, Shelf
@@ -22,8 +23,10 @@ from bentos.model_server.routing.versions import (
     Table,
     Target,
 )
-from resources.registry.notices import Notices
 from resources.registry.traffic_table import TrafficTable
+
+if TYPE_CHECKING:
+    from resources.registry.notices import Notices
 
 # With PostgreSQL a change is told at once, and this is for when it is not.
 POLL_SECONDS = 0.5
@@ -88,7 +91,7 @@ class Follower:
             _log.warning("%s: the last known table serves on: %s", self.routing.model, error)
         self.routing.checked = Checked(at=self._clock(), error=error)
 
-    def follow(self, stop: threading.Event, notices: Notices) -> None:
+    def follow(self, stop: threading.Event, notices: "Notices") -> None:
         """Look at once, at every word of a change and twice a second, until told to stop."""
         while not stop.is_set():
             self.check()

@@ -1,9 +1,9 @@
 """Shadow versions: they see the vectors of live answers, and answer nobody.
 
-One thread takes what was offered in batches and rests 99 times the processor's time that it took. So
-however heavy a shadow is, it holds this process's interpreter, and its core, a hundredth of the
-time at most: fewer live answers wait for it than would show in their 99th percentile. What does not
-fit the queue meanwhile is dropped and counted.
+One thread takes what was offered in batches and rests 99 times the processor's time that it took.
+So however heavy a shadow is, it holds this process's interpreter, and its core, a hundredth of the
+time at most: fewer live answers wait for it than would show in their 99th percentile. What does
+not fit the queue meanwhile is dropped and counted.
 """
 
 import threading

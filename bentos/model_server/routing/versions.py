@@ -116,7 +116,7 @@ class Routing:
         Raises:
             ArtifactUnusable: The artefact cannot predict, or belongs to another model.
         """
-        predictor = Predictor.load(folder)
+        predictor = Predictor.load(folder, gpu=True)
         card = read_card(predictor.card, predictor.columns)
         if card.model != self.model:
             raise ArtifactUnusable(f"artefact {folder} is of {card.model}, not of {self.model}")

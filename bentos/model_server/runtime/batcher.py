@@ -12,11 +12,11 @@ from itertools import groupby
 from time import perf_counter
 from typing import Generic, Protocol, TypeVar
 
-from bentos.model_server.artefact.predictor import BATCH_ROWS, ONNX_ERRORS
+from bentos.model_server.artefact.predictor import BATCH_ROWS
 
 # Rows that may wait: at 64 rows in 10 ms, two thirds of a second.
 QUEUE_ROWS = 4096
-FAILURES = (ValueError, RuntimeError, *ONNX_ERRORS)
+FAILURES = (ValueError, RuntimeError)
 
 
 class Overloaded(RuntimeError):
