@@ -52,6 +52,7 @@ bench-registry: install ## The registry at 100 to 100,000 versions, MLflow's bes
 bench-serving: install ## Requests a second on one core against BentoML, FastAPI, Ray Serve, MLflow; needs wrk
 	$(BIN)/python -m bench.serving
 	$(BIN)/python -m bench.serving_faults
+	$(BIN)/python -m bench.serving_scaling
 
 dev: install ## Dagster's web interface and daemon, and the serving process
 	$(BIN)/mlplat dev

@@ -29,22 +29,22 @@ class Point:
     broken: int
 
 
-def wrk(running: Running, bodies: Path, connections: int, seconds: int) -> Point:
-    """Drive a server from the client's core.
+def wrk(
+    running: Running,
+    bodies: Path,
+    connections: int,
+    seconds: int,
+    core: int | None = CLIENT_CORE,
+) -> Point:
+    """Drive a server, from the client's core unless told another or none.
 
     Raises:
         RuntimeError: wrk could not drive it; says why.
     """
-    command = ["taskset", "--cpu-list", str(CLIENT_CORE), "wrk", "--threads", "1"]
-    command += [
-        "--connections",
-        str(connections),
-        "--duration",
-        f"{seconds}s",
-        "--timeout",
-        "10s",
-    ]
-    command += ["--script", str(_SCRIPT), running.url, "--", str(bodies)]
+    pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
+    command = [*pinned, "wrk", "--threads", "1", "--connections", str(connections)]
+    command += ["--duration", f"{seconds}s", "--timeout", "10s", "--script", str(_SCRIPT)]
+    command += [running.url, "--", str(bodies)]
     before = running.processor_seconds()
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     used = running.processor_seconds() - before

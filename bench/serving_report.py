@@ -63,6 +63,9 @@ def ratios(points: Points, rows: list[dict[str, Any]]) -> dict[str, float]:
     for count in CONNECTIONS:
         rates = [points.median(n, count, "requests_per_s") for n in ("ours_full", "asgi_floor")]
         found[f"full_vs_asgi_floor_c{count}"] = rates[0] / rates[1]
+        # Of processor time: what else the machine does is not in it.
+        spent = [points.median(n, count, "cpu_us") for n in ("asgi_floor", "ours_full")]
+        found[f"full_vs_asgi_floor_cpu_c{count}"] = spent[0] / spent[1]
     tails = [points.median(name, 32, "p99") for name in ("ours_full", "asgi_floor")]
     found["p99_c32_vs_floor"] = tails[0] / tails[1]
     found["p99_c32_ms_full"] = tails[0]
