@@ -20,6 +20,7 @@ from mlplat_assets.model_spec import METRICS, ModelSpec
 from mlplat_assets.on_demand_checks import check_on_demand, check_on_demand_of
 from mlplat_assets.references import parse_cron, resolve_features, resolve_label, resolve_service
 from mlplat_assets.search_checks import check_search
+from mlplat_assets.serving_checks import check_serving
 from mlplat_assets.spec import FeatureService, FeatureView, OnDemandView, Source
 from mlplat_assets.trainer_checks import check_trainer
 
@@ -127,6 +128,7 @@ def _check_model(model: Declared[ModelSpec], declared: Catalogue) -> None:
     check_approval(model)
     check_trainer(model, label)
     check_search(model)
+    check_serving(model, features, label)
 
 
 def _check_gates(model: Declared[ModelSpec]) -> None:

@@ -87,11 +87,17 @@ class LoopLine:
             self._loop.add_reader(self._socket, self._receive)
 
     def _send(self, data: bytes) -> None:
-        if self._unsent:
-            self._unsent += data
-            return
-        self._unsent += data[self._sent(data) :]
-        if self._unsent:
+        # With what the other tasks of this turn of the loop ask: a system call costs more than the
+        # packing of a read, and wakes the server up.
+        if not self._unsent:
+            self._loop.call_soon(self._send_turn, self._socket)
+        self._unsent += data
+
+    def _send_turn(self, asked: Any) -> None:  # noqa: ANN401  (redis-py's socket, TLS or not)
+        if asked is not self._socket:
+            return  # closed meanwhile; who asked was told
+        del self._unsent[: self._sent(self._unsent)]
+        if self._socket is not None and self._unsent:
             self._loop.add_writer(self._socket, self._send_rest)
 
     def _send_rest(self) -> None:

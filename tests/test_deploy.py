@@ -1,17 +1,20 @@
 """The image's recipe, the manifests and the compose file, checked by their own tools, offline."""
 
+import ast
 import json
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 
 from bentos.container import FolderTaken, deployment_name, pinned, write_recipe
 from bentos.packaging import REQUIREMENTS, bento_folder, build_bento
@@ -88,6 +91,35 @@ def test_a_recipe_brings_the_bento_and_exact_requirements(recipe: Path, bento: P
     assert not {"dagster", "torch", "polars", "duckdb", "mlflow", "dbt-core", "ray"} & names
     for name in ("bento.yaml", "src/bento.json", "src/artefact/model.onnx"):
         assert (recipe / "bento" / name).read_bytes() == (bento / name).read_bytes()
+
+
+def test_everything_that_the_code_imports_is_required(recipe: Path) -> None:
+    lines = (recipe / "requirements.txt").read_text().split()
+    names = {line.partition("==")[0] for line in lines}
+    providers = packages_distributions()
+    ours = {"bentos", "resources", "mlplat_assets", *sys.stdlib_module_names}
+    source = recipe / "bento" / "src"
+    missing = {
+        (file.relative_to(source).as_posix(), top)
+        for file in source.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        for top in imported(node) - ours
+        if not {canonicalize_name(name) for name in providers.get(top, ())} & names
+    }
+    # Migrating is the platform's, types are a checker's, onnx and torch a GPU machine's.
+    assert {top for _, top in missing} == {"alembic", "onnx", "torch", "polars", "_typeshed"}
+    assert {file for file, top in missing if top == "polars"} == {"mlplat_assets/spec.py"}
+    assert {file for file, top in missing if top == "torch"} <= {
+        f"bentos/model_server/runtime/{name}.py"
+        for name in ("buckets", "choice", "gpu", "operators", "translated")
+    }
+
+
+def imported(node: ast.AST) -> set[str]:
+    """The top-level names that a statement imports."""
+    if isinstance(node, ast.Import):
+        return {alias.name.partition(".")[0] for alias in node.names}
+    return {(node.module or "").partition(".")[0]} if isinstance(node, ast.ImportFrom) else set()
 
 
 def test_the_lock_is_closed_under_what_its_packages_require() -> None:

@@ -33,7 +33,7 @@ def explain_prediction(
         # Not through the console, which would break long lines.
         console.file.write(json.dumps(asdict(found), default=_iso, indent=2) + "\n")
         return
-    _print(console, found)
+    print_explanation(console, found)
 
 
 def _answer(found: Explanation) -> str:
@@ -44,7 +44,8 @@ def _answer(found: Explanation) -> str:
     return f"{name} (probability {found.prediction:.4g} of {len(found.probabilities)} classes)"
 
 
-def _print(console: Console, found: Explanation) -> None:
+def print_explanation(console: Console, found: Explanation) -> None:
+    """The explanation for people."""
     console.print(Text(f"Prediction {found.prediction_id}", style="bold"))
     console.print(
         Text(_answer(found), style="bold green")
@@ -100,7 +101,11 @@ def _print_inputs(console: Console, found: Explanation) -> None:
     console.print(facts(about))
     console.print()
     made = table("INPUT", "VALUE", "FROM", right=("VALUE",))
-    for source, values in (("entity key", found.entities), ("request", found.context)):
+    for source, values in (
+        ("entity key", found.entities),
+        ("request", found.context),
+        ("request, as a feature", found.given),
+    ):
         for name, value in values.items():
             flag = found.flags.get(name)
             add(made, name, value, Text(source) + Text(f"  {flag}" if flag else "", style="yellow"))

@@ -150,7 +150,8 @@ def _wait_for(url: str, model: str, version: int) -> dict[str, Any]:
             with urllib.request.urlopen(f"{url}/v1/model", timeout=2) as response:
                 answer = json.load(response)
         except urllib.error.HTTPError as error:
-            return {"refused": error.code}
+            with error:
+                return {"refused": error.code}
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             return {}
         ready = answer.get("model") != model or answer.get("version") == version

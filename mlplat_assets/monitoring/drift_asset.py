@@ -87,7 +87,7 @@ def daily_reports(
         card = json.loads(
             (artifacts.get_folder(part["artifact_digest"][0]) / "card.json").read_text()
         )
-        profile = _recorded(card)
+        profile = recorded_profile(card)
         inputs = served_inputs(part, list(profile["columns"]))
         reports[day, version] = compare(
             inputs, part["prediction"].to_numpy(), profile, card["drift"]
@@ -95,7 +95,7 @@ def daily_reports(
     return reports
 
 
-def _recorded(card: dict[str, Any]) -> Profile:
+def recorded_profile(card: dict[str, Any]) -> Profile:
     """The profile without redacted columns, which would look like ones that went missing."""
     redacted = card.get("serving", {}).get("journal", {}).get("redact", ())
     profile: Profile = card["profile"]

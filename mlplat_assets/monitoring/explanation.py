@@ -14,6 +14,7 @@ from mlplat_assets.monitoring.features_read import (
     Scalar,
     ViewRead,
     computed_values,
+    given_values,
     views_read,
 )
 from mlplat_assets.monitoring.journal_records import SHADOWS
@@ -44,6 +45,7 @@ class Explanation:
         author: Who made the version, and `run_id` the run that registered it.
         event_timestamp: The moment that the prediction is about.
         unit_id: What it is about, as the caller named it.
+        given: Features that came with the request, by the model's input column.
         lake_snapshot: The snapshot that the training set was read at.
     """
 
@@ -78,6 +80,7 @@ class Explanation:
     context: Mapping[str, Scalar]
     views: Sequence[ViewRead]
     computed: Sequence[Computed]
+    given: Mapping[str, Scalar]
 
 
 def explain(
@@ -138,6 +141,7 @@ def explain(
         context=json.loads(found["context"]),
         views=views,
         computed=computed_values(found, sources),
+        given=given_values(found, sources),
     )
 
 

@@ -102,6 +102,14 @@ def computed_values(
     )
 
 
+def given_values(prediction: Mapping[str, Any], sources: Iterable[str]) -> dict[str, Scalar]:
+    """The features that the caller brought along: no view was read, and no function ran."""
+    values: dict[str, Scalar] = json.loads(prediction["features"])
+    views = [*json.loads(prediction["feature_times"]), *sources]
+    known = {column for view in views for column in _columns_of(view, views, values)}
+    return {column: value for column, value in values.items() if column not in known}
+
+
 def _versions(
     connection: duckdb.DuckDBPyConnection, days: Mapping[str, date]
 ) -> dict[str, list[dict[str, Any]]]:

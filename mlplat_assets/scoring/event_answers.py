@@ -87,8 +87,13 @@ class EventScorer:
     def _asked(self, contract: RequestContract, row: SourceRow) -> _Asked:
         started = perf_counter()
         request = contract.validate(self.requests.request(row), self.clock)
-        entities, context = request.entities, request.context
         card = self.served.card
+        # As a policy left them: clipped values are what is predicted from.
+        keys = len(card.entities)
+        entities: dict[str, Any] = {
+            f.name: v for f, v in zip(card.entities, request.asked[:keys], strict=True)
+        }
+        context = {f.name: v for f, v in zip(card.context, request.asked[keys:], strict=True)}
         reads = [
             ViewRequest(
                 view=view.name,
@@ -147,6 +152,8 @@ class EventScorer:
             "prediction": float(found.max()),
             "latency_ms": round((perf_counter() - one.started) * 1000, 3),
         }
+        if one.request.flags:
+            record["flags"] = dict(one.request.flags)
         if classes:
             record["probabilities"] = dict(zip(classes, found.tolist(), strict=True))
         return record

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DisconnectionError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from resources.registry.errors import RegistryNotMigrated
-from resources.registry.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -111,7 +110,7 @@ class Database:
         try:
             yield
         except (OperationalError, ProgrammingError) as error:
-            if not self._has_tables():
+            if _lacks_table(error) or not self._has_tables():
                 raise RegistryNotMigrated(
                     f"{self.url.render_as_string()}: registry tables are missing; "
                     "call Registry.migrate() first"
@@ -122,7 +121,13 @@ class Database:
         if self.url.get_backend_name() == "sqlite" and not Path(str(self.url.database)).exists():
             return False
         with self._reader.connect() as connection:
-            return set(metadata.tables) <= {*sa.inspect(connection).get_table_names()}
+            return sa.inspect(connection).has_table("versions")
+
+
+def _lacks_table(error: DBAPIError) -> bool:
+    """Whether a table is not there, as in a registry that was not upgraded yet."""
+    undefined = getattr(error.orig, "sqlstate", None) == "42P01"
+    return undefined or "no such table" in str(error.orig)
 
 
 def _sqlite(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:

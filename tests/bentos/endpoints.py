@@ -85,9 +85,7 @@ def endpoint(
     document = dict(document or card())
     document["serving"] = {**document["serving"], **serving}
     folder = write_artefact(tmp_path / "artefact", bias=-1.0, document=document)
-    routing = Routing(
-        model=MODEL, champion=lambda: None, fetch=lambda digest: folder, clock=lambda: NOON
-    )
+    routing = Routing(model=MODEL)
     target = Target(version=3, artifact_digest="sha256:" + "3" * 64)
     routing.activate(routing.load(target, folder))
     journal = Journal(tmp_path / "journal" / MODEL, lambda: NOON)

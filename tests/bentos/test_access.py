@@ -16,8 +16,8 @@ from bentos.model_server.front.access import (
     is_loopback_host,
     refuse_open_start,
 )
-from bentos.model_server.front.admission import IN_FLIGHT, Admission
-from bentos.model_server.front.gate import BATCH_BYTES, BODY_BYTES, Admitted, Gate
+from bentos.model_server.front.admission import IN_FLIGHT, Overloaded
+from bentos.model_server.front.gate import BATCH_BYTES, Admitted, Gate
 from bentos.model_server.front.refusal import Refusal
 from bentos.model_server.meter import Meter
 from resources.serving_tokens import (
@@ -33,7 +33,7 @@ LOCAL = {b"host": b"127.0.0.1:3000"}
 
 
 def gate(tokens: ClientTokens | None = None) -> Gate:
-    return Gate(access=Access(tokens), admission=Admission(), meter=Meter())
+    return Gate(access=Access(tokens), meter=Meter())
 
 
 def refused(found: Admitted | Refusal) -> Refusal:
@@ -205,35 +205,44 @@ def test_a_body_is_taken_by_its_headers(headers: dict[bytes, bytes], status: int
     assert (found.status if isinstance(found, Refusal) else None) == status
 
 
+def entered(door: Gate, path: str) -> Admitted:
+    found = door.look("POST", path, LOCAL)
+    assert isinstance(found, Admitted)
+    door.enter(found)
+    return found
+
+
 def test_as_many_requests_are_under_way_as_there_is_room_for() -> None:
-    door = gate()
-    inside: list[Admitted] = []
-    for _ in range(IN_FLIGHT):
-        found = door.look("POST", "/v1/predict", LOCAL)
-        assert isinstance(found, Admitted)
-        inside.append(found)
-    over = refused(door.look("POST", "/v1/predict", LOCAL))
-    assert (over.status, dict(over.headers)[b"retry-after"]) == (429, b"1")
+    meter = Meter()
+    door = Gate(access=Access(None), meter=meter)
+    inside = [entered(door, "/v1/predict") for _ in range(IN_FLIGHT)]
+    for path in ("/v1/predict", "/predict"):
+        with pytest.raises(Overloaded):
+            entered(door, path)
+    assert meter.gauges["in_flight"]() == IN_FLIGHT
+    assert meter.counts["overloaded"] == meter.answers[429, "", 0][0] == 2
     assert isinstance(door.look("GET", "/readyz", LOCAL), Admitted)
     door.leave(inside.pop())
-    assert isinstance(door.look("POST", "/predict", LOCAL), Admitted)
+    entered(door, "/predict")
 
 
-def test_batches_take_so_much_room_that_their_bodies_fit_into_memory() -> None:
+def test_clients_that_are_slow_to_send_hold_up_nobody() -> None:
     door = gate()
-    found = door.look("POST", "/v1/predict/batch", LOCAL)
-    batches = 0
-    while isinstance(found, Admitted):
-        assert found.limit == BATCH_BYTES
-        batches += 1
-        found = door.look("POST", "/v1/predict/batch", LOCAL)
-    assert batches * BATCH_BYTES <= 64 * 1024 * 1024
-    assert IN_FLIGHT * BODY_BYTES <= 64 * 1024 * 1024
+    for _ in range(IN_FLIGHT + 1):
+        assert isinstance(door.look("POST", "/v1/predict", LOCAL), Admitted)
+    batches: list[Admitted] = []
+    while isinstance(found := door.look("POST", "/v1/predict/batch", LOCAL), Admitted):
+        batches.append(found)
+    assert (found.status, dict(found.headers)[b"retry-after"]) == (429, b"1")
+    assert len(batches) * BATCH_BYTES <= 64 * 1024 * 1024
+    entered(door, "/v1/predict")
+    door.leave(batches.pop())
+    assert isinstance(door.look("POST", "/v1/predict/batch", LOCAL), Admitted)
 
 
 def test_refusals_are_counted_and_say_nothing_of_the_token() -> None:
     meter = Meter()
-    door = Gate(access=Access(None), admission=Admission(), meter=meter)
+    door = Gate(access=Access(None), meter=meter)
     found = refused(door.look("GET", "/v1/predict", LOCAL | {b"authorization": b"Bearer secret"}))
     assert (found.status, dict(found.headers)[b"allow"]) == (405, b"POST")
     assert b"secret" not in found.body

@@ -77,10 +77,22 @@ def test_answers_are_what_the_openapi_document_says(
     def map_body(context: Any, body: Any) -> Any:
         return whole_floats_as_ints(body)
 
+    @schema.hook
+    def map_headers(context: Any, headers: Any) -> Any:
+        # A deadline of 1 ms is one to the document, and passes.
+        given = str((headers or {}).get("x-request-timeout-ms", ""))
+        if given.isdecimal() and 1 <= int(given) <= 60_000:
+            headers["x-request-timeout-ms"] = "60000"
+        return headers
+
     statuses: list[int] = []
 
-    @settings(max_examples=60, deadline=None, database=None)
-    @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+    @settings(
+        max_examples=60,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
     @given(case=schema[path]["POST"].as_strategy(generation_mode=mode))
     def ask(case: schemathesis.Case) -> None:
         response = case.call(base_url=url)
@@ -254,6 +266,15 @@ def test_a_deadline_that_is_none_is_refused(server: Server, given: str) -> None:
     found = post(server, json.dumps(REQUEST).encode(), x_request_timeout_ms=given)
     assert found[0] == 400
     assert "x-request-timeout-ms" in found[1]["error"]
+
+
+def test_a_deadline_that_passes_is_told(server: Server) -> None:
+    body = json.dumps({"requests": [REQUEST] * 400}).encode()
+    found = post(server, body, "/v1/predict/batch", x_request_timeout_ms="1")
+    assert found[0] == 504, found
+    assert "deadline" in found[1]["error"]
+    status, answer = post(server, body, "/v1/predict/batch", x_request_timeout_ms="30000")
+    assert (status, len(answer["predictions"])) == (200, 400)
 
 
 def test_slow_clients_are_cut_and_quick_ones_do_not_notice(server: Server) -> None:

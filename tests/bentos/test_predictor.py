@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
@@ -52,6 +52,7 @@ def predicted(predictor: Predictor, rows: list[int]) -> np.ndarray:
     return predictor.predict({f"n{i}": INPUTS[rows, i] for i in range(COLUMNS)})
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=70))
 def test_a_prediction_has_the_same_bits_alone_and_among_others(
     predictor: Predictor, rows: list[int]

@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import pytest
 from bentos.model_server.answering.pending import Caller
 from bentos.model_server.journal.health import write_probe
 from bentos.model_server.journal.segments import read_segments
-from bentos.model_server.routing.shadows import Shadowed
-from bentos.model_server.routing.versions import Choice, Routing, Target
+from bentos.model_server.routing.shadows import Shadowed, Shadows
+from bentos.model_server.routing.versions import Choice, Routing, Served, Target
 from resources.online_store import OnlineStore
 from tests.bentos.artefacts import MODEL, card, write_artefact
 from tests.bentos.endpoints import NOON, REQUEST, Asked, endpoint, weather
@@ -174,8 +175,12 @@ def test_the_caller_and_the_trace_are_recorded(tmp_path: Path, store: OnlineStor
 class ByUnit(Routing):
     """Routes units whose id begins with 'other' to the second of two versions."""
 
+    def __init__(self, first: Served, second: Served) -> None:
+        super().__init__(model=MODEL)
+        self._pair = first, second
+
     def choose(self, unit_id: str) -> Choice:
-        first, second = self._loaded.values()
+        first, second = self._pair
         is_other = unit_id.startswith("other")
         return Choice(
             variant="canary" if is_other else "champion",
@@ -186,9 +191,6 @@ class ByUnit(Routing):
 
 
 def test_each_version_validates_by_its_own_card(tmp_path: Path, store: OnlineStore) -> None:
-    routing = ByUnit(
-        model=MODEL, champion=lambda: None, fetch=lambda digest: tmp_path, clock=lambda: NOON
-    )
     wide = card() | {
         "context": [
             *card()["context"],
@@ -196,13 +198,14 @@ def test_each_version_validates_by_its_own_card(tmp_path: Path, store: OnlineSto
              "maximum": None, "allowed": []},
         ]
     }  # fmt: skip
+    served: list[Served] = []
     for number, document in ((1, card()), (2, wide)):
         folder = write_artefact(tmp_path / str(number), bias=float(number), document=document)
         target = Target(version=number, artifact_digest=f"sha256:{number}")
-        routing.activate(routing.load(target, folder))
+        served.append(Routing(model=MODEL).load(target, folder))
     other = {"unit_id": "other", "context": REQUEST["context"] | {"gate": "B2"}}
     with endpoint(tmp_path, store) as asked:
-        asked.endpoint.routing = routing
+        asked.endpoint.routing = ByUnit(*served)
         answers = asked.answers(
             REQUEST, REQUEST | other, REQUEST, REQUEST | {"unit_id": "other"}, REQUEST | other
         )
@@ -215,7 +218,7 @@ def test_each_version_validates_by_its_own_card(tmp_path: Path, store: OnlineSto
         assert {record["revision"] for record in asked.records()} == {4}
 
 
-class Noting:
+class Noting(Shadows):
     """Keeps what is offered to shadows."""
 
     def __init__(self) -> None:
@@ -232,7 +235,9 @@ def test_shadows_are_offered_the_vector_of_every_answer(tmp_path: Path, store: O
         assert noting.offered == []
         active = asked.endpoint.routing.active
         assert active is not None
-        asked.endpoint.routing.shadows = (active,)
+        routing = asked.endpoint.routing
+        assert routing.table is not None
+        routing.table = replace(routing.table, shadows=(active,))
         _, answer = asked.answer()
         (offered,) = noting.offered
         assert offered.prediction_id == answer["prediction_id"]

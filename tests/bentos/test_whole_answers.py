@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from bentos.model_server.front.whole import write_whole
+from bentos.model_server.front.whole import sent_whole
 
 BODY = b'{"prediction": 0.5}'
 POST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n%s\r\n{}"
@@ -20,9 +20,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     assert scope["type"] == "http"
     assert (await receive())["body"] in (b"{}", b"")
     if scope["method"] != "HEAD":
-        assert write_whole(send, BODY)
+        assert sent_whole(send, 200, BODY)
         return
-    assert not write_whole(send, BODY)
+    assert not sent_whole(send, 200, BODY)
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body"})
 
@@ -102,4 +102,4 @@ def test_head_is_left_to_uvicorn_and_so_is_any_other_server(port: int) -> None:
     async def other(message: Any) -> None:
         raise AssertionError(message)
 
-    assert not write_whole(other, BODY)
+    assert not sent_whole(other, 200, BODY)

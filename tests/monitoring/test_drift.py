@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from mlplat_assets.monitoring.drift import DriftReport, compare
+from mlplat_assets.monitoring.drift_asset import recorded_profile
 from mlplat_assets.monitoring.plots import psi_plot
 from mlplat_assets.monitoring.profile import Profile, reference_profile
 
@@ -170,3 +171,10 @@ def test_a_missing_column_and_a_missing_prediction_are_refused() -> None:
 def test_every_report_has_a_picture(window: list[object]) -> None:
     image = psi_plot(against(normal(500), window), "flights.arrival_delay")
     assert image.startswith(b"\x89PNG\r\n")
+
+
+def test_a_redacted_column_is_no_part_of_what_is_compared() -> None:
+    document = {"columns": {"distance": {}, "carrier": {}}, "prediction": {}, "rows": 3}
+    card = {"profile": document, "serving": {"journal": {"redact": ["carrier"]}}}
+    assert recorded_profile(card) == {**document, "columns": {"distance": {}}}
+    assert recorded_profile({"profile": document}) == document, "of an artefact from before"

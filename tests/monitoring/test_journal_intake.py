@@ -1,17 +1,21 @@
 """The journal's way into the lake: chunk by chunk, each line once."""
 
 import json
+import re
 import tempfile
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from bentos.model_server.journal.segments import Journal, JournalCorrupted
+from mlplat_assets.commands.explain import print_explanation
 from mlplat_assets.monitoring.explanation import explain
 from mlplat_assets.monitoring.journal_chunks import next_chunk
 from mlplat_assets.monitoring.journal_intake import Intake
@@ -37,6 +41,7 @@ class Numbered(msgspec.Struct):
     n: int
 
 
+@settings(deadline=None)
 @given(
     lines=st.lists(st.lists(st.integers(0, 10**9), max_size=9), max_size=4),
     torn=st.booleans(),
@@ -151,6 +156,29 @@ def test_the_line_of_a_shadow_is_not_taken_for_the_answer(tmp_path: Path) -> Non
     lake, versions = open_lake(tmp_path), open_registry(tmp_path)
     with pytest.raises(LookupError, match=r"arrival_delay version 1, .* not in the lake yet"):
         explain(PREDICTION, lake, versions, settings_at(tmp_path).journal)
+
+
+def test_what_a_caller_brought_along_is_told_from_what_was_read(tmp_path: Path) -> None:
+    version = crown(tmp_path, "first")
+    brought = {
+        "features": {"weather__temp": 3.5, "weather__wind_gust": None},
+        "feature_status": {"weather__temp": "GIVEN", "weather__wind_gust": "NULL"},
+        "feature_times": {},
+        "feature_partitions": {},
+    }
+    flags = {"distance": "clipped"}
+    write_prediction(tmp_path, version, bucket=17, revision=3, flags=flags, **brought)
+    lake = open_lake(tmp_path)
+    intake(tmp_path).run(lake)
+    found = explain(PREDICTION, lake, open_registry(tmp_path))
+    assert (found.given, found.views) == (brought["features"], ())
+    assert (found.bucket, found.revision, found.flags) == (17, 3, flags)
+    shown = Console(width=160, record=True, file=StringIO())
+    print_explanation(shown, found)
+    text = shown.export_text()
+    assert "bucket 17 by revision 3 of the traffic table" in text
+    assert re.search(r"distance +1400 +request +clipped", text)
+    assert re.search(r"weather__temp +3\.5 +request, as a feature", text)
 
 
 def test_shadows_are_taken_in_once_with_their_errors(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from resources.registry.errors import (
     AuditBroken,
     GateRefused,
     PromotionRefused,
+    RegistryNotMigrated,
     TrafficInvalid,
     TrafficRefused,
     UnknownVersion,
@@ -268,6 +269,8 @@ def test_a_deleted_revision_breaks_the_audit(crowned: Registry) -> None:
 def test_going_down_keeps_the_tables_for_coming_up_again(crowned: Registry) -> None:
     before = crowned.set_share(MODEL, 2, 5, **BY)
     crowned.database.downgrade("0002")
+    with pytest.raises(RegistryNotMigrated, match=r"call Registry\.migrate"):
+        crowned.traffic(MODEL)
     crowned.migrate()
     assert crowned.traffic(MODEL) == before
     crowned.verify_audit()

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from time import monotonic
-from typing import ClassVar
 
 from bentos.model_server.front.refusal import Refusal
 
@@ -10,7 +9,7 @@ from bentos.model_server.front.refusal import Refusal
 # many waits 20 to 100 ms; more would only wait longer. 64 busy connections have 64 under way.
 IN_FLIGHT = 512
 # A batch may have 4 MiB: sixteen of them hold 64 MiB.
-BATCH_WEIGHT = 32
+BATCHES = 16
 TIMEOUT_SECONDS = 5.0
 LONGEST_TIMEOUT_MS = 60_000
 TIMEOUT_HEADER = b"x-request-timeout-ms"
@@ -38,20 +37,22 @@ class DeadlinePassed(TimeoutError):
     """The client does not wait for this answer any more."""
 
 
+class Overloaded(RuntimeError):
+    """There is no room for another request."""
+
+
 class Admission:
     """Counts requests under way; used on the event loop only."""
 
-    limit: ClassVar[int] = IN_FLIGHT
-
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         self.in_flight = 0
+        self._limit = limit
 
-    def enter(self, weight: int) -> bool:
+    def enter(self) -> bool:
         """Take a request on, if there is room for it."""
-        in_flight = self.in_flight + weight
-        if in_flight > self.limit:
+        if self.in_flight >= self._limit:
             return False
-        self.in_flight = in_flight
+        self.in_flight += 1
         return True
 
 

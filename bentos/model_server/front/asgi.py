@@ -14,10 +14,11 @@ from bentos.model_server.answering.batch import answer_batch
 from bentos.model_server.answering.pending import Caller
 from bentos.model_server.answering.refusals import Answer, ascii_json
 from bentos.model_server.endpoint import Endpoint
+from bentos.model_server.front.admission import OVERLOADED, Overloaded
 from bentos.model_server.front.gate import Admitted, Gate
 from bentos.model_server.front.openapi import Described
 from bentos.model_server.front.refusal import HeaderPairs, Refusal
-from bentos.model_server.front.whole import write_whole
+from bentos.model_server.front.whole import sent_whole
 from bentos.model_server.request.contract import parse_body
 from bentos.model_server.request.field_check import name_of
 from bentos.model_server.request.problems import RequestMalformed
@@ -61,7 +62,7 @@ class Front:
         path = scope["path"]
         found = self.gate.look(scope["method"], path, dict(scope["headers"]))
         if type(found) is Refusal:
-            await _send(send, found.status, found.body, (_JSON, *found.headers))
+            await _refuse(send, found)
             return
         try:
             route = self._routes.get(path)
@@ -74,6 +75,8 @@ class Front:
             body = refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)).body
             headers = (_JSON, (b"connection", b"close"))
             await _send(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, body, headers)
+        except Overloaded:
+            await _refuse(send, OVERLOADED)
         except ClientGone:
             return
         finally:
@@ -81,6 +84,7 @@ class Front:
 
     async def _predict(self, admitted: Admitted, receive: Receive, send: Send) -> None:
         body = await read_body(receive, admitted.limit)
+        self.gate.enter(admitted)
         await reply(send, await self.endpoint.answer_body(body, caller_of(admitted)))
 
     async def _predict_batch(self, admitted: Admitted, receive: Receive, send: Send) -> None:
@@ -116,6 +120,7 @@ class Front:
             self.gate.refused(HTTPStatus.BAD_REQUEST)
             await reply(send, refusal(HTTPStatus.BAD_REQUEST, wrong))
             return
+        self.gate.enter(admitted)
         whole: Message = {"type": "http.request", "body": body, "more_body": False}
         messages = [whole]
 
@@ -178,7 +183,7 @@ async def _read_on(receive: Receive, begun: bytes, limit: int, message: Message)
 
 async def reply(send: Send, answer: Answer) -> None:
     """Send one answer."""
-    if answer.status == HTTPStatus.OK and write_whole(send, answer.body):
+    if answer.retry_after is None and sent_whole(send, answer.status, answer.body):
         return
     headers: HeaderPairs = (_JSON,)
     if answer.retry_after is not None:
@@ -189,6 +194,10 @@ async def reply(send: Send, answer: Answer) -> None:
 def refusal(status: HTTPStatus, error: str) -> Answer:
     """An answer that says what was wrong."""
     return Answer(status=status, body=ascii_json({"error": error}))
+
+
+async def _refuse(send: Send, found: Refusal) -> None:
+    await _send(send, found.status, found.body, (_JSON, *found.headers))
 
 
 async def _send(send: Send, status: int, body: bytes, headers: HeaderPairs) -> None:

@@ -6,13 +6,15 @@ import msgspec
 
 from bentos.model_server.front.access import Access
 from bentos.model_server.front.admission import (
-    BATCH_WEIGHT,
+    BATCHES,
     COMPRESSED,
     FOREIGN,
+    IN_FLIGHT,
     OVERLOADED,
     TIMEOUT_HEADER,
     Admission,
     Headers,
+    Overloaded,
     body_refusal,
     deadline,
     too_long,
@@ -25,18 +27,17 @@ BATCH_BYTES = 4 * 1024 * 1024
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a path takes; `weight` is how much of the process's room a request needs."""
+    """What a path takes: methods, and bytes of a body."""
 
     methods: tuple[str, ...]
-    weight: int = 0
     limit: int = BODY_BYTES
 
 
 _GET = Route(methods=("GET", "HEAD"))
 # Every path that is answered. BentoML may learn another one: it stays a 404 until it is here.
 OURS = {
-    "/v1/predict": Route(methods=("POST",), weight=1),
-    "/v1/predict/batch": Route(methods=("POST",), weight=BATCH_WEIGHT, limit=BATCH_BYTES),
+    "/v1/predict": Route(methods=("POST",)),
+    "/v1/predict/batch": Route(methods=("POST",), limit=BATCH_BYTES),
     "/v1/model": Route(methods=("GET",)),
     "/v1/openapi.json": Route(methods=("GET",)),
     # In place of BentoML's page and document: a page without a tag manager, and
@@ -48,7 +49,7 @@ BENTOML = {
     "/healthz": _GET,
     "/livez": _GET,
     "/metrics": _GET,
-    "/predict": Route(methods=("POST",), weight=1),
+    "/predict": Route(methods=("POST",)),
     "/readyz": _GET,
     "/schema.json": _GET,
 }
@@ -60,32 +61,37 @@ _ENCODING = b"content-encoding"
 _REMEMBERED = 100
 
 
-class Admitted(msgspec.Struct, frozen=True, gc=False):
+class Admitted(msgspec.Struct, gc=False):
     """A request that has passed.
 
     Attributes:
         client: The name of its token, None where there are no tokens.
         deadline: When the client stops waiting, in seconds of `time.monotonic`.
         headers: By name in lower case; of several the last.
-        weight: What `Gate.leave` gives back.
         limit: Bytes that its body may have.
+        room: Where it is counted, and `Gate.leave` gives it back; None: nowhere.
     """
 
     client: str | None
     deadline: float
     headers: Headers
-    weight: int
     limit: int
+    room: Admission | None = None
 
 
 class Gate:
-    """Lets requests in and counts those inside; used on the event loop only."""
+    """Lets requests in and counts those inside; used on the event loop only.
 
-    def __init__(self, *, access: Access, admission: Admission, meter: Meter) -> None:
+    A request is counted once its body is there, so that slow clients hold nobody else up; a batch
+    before, so that the bodies of batches fit into memory. Slow batches hold up batches only.
+    """
+
+    def __init__(self, *, access: Access, meter: Meter) -> None:
         self._access = access
-        self._admission = admission
         self._meter = meter
-        meter.gauges["in_flight"] = lambda: self._admission.in_flight
+        self._requests = Admission(IN_FLIGHT)
+        self._batches = Admission(BATCHES)
+        meter.gauges["in_flight"] = lambda: self._requests.in_flight + self._batches.in_flight
 
     def look(self, method: str, path: str, headers: Headers) -> Admitted | Refusal:
         """What a request is admitted as, or why not; a refusal is counted."""
@@ -98,9 +104,22 @@ class Gate:
         """Count a request that was refused before it was routed."""
         self._meter.answered(status, "", 0, 0.0)
 
+    def enter(self, admitted: Admitted) -> None:
+        """Count a request whose body is there.
+
+        Raises:
+            Overloaded: There are too many under way; this has been counted.
+        """
+        if not self._requests.enter():
+            self._meter.counts["overloaded"] += 1
+            self.refused(OVERLOADED.status)
+            raise Overloaded
+        admitted.room = self._requests
+
     def leave(self, admitted: Admitted) -> None:
         """The request is answered."""
-        self._admission.in_flight -= admitted.weight
+        if admitted.room is not None:
+            admitted.room.in_flight -= 1
 
     def _found(self, method: str, path: str, headers: Headers) -> Admitted | Refusal:
         client = self._access.client(path, headers)
@@ -116,10 +135,12 @@ class Gate:
         until = deadline(headers.get(TIMEOUT_HEADER))
         if type(until) is Refusal:
             return until
-        if not self._admission.enter(route.weight):
-            self._meter.counts["overloaded"] += 1
-            return OVERLOADED
-        return Admitted(client, until, headers, route.weight, route.limit)
+        if route.limit != BATCH_BYTES:
+            return Admitted(client, until, headers, route.limit)
+        if self._batches.enter():
+            return Admitted(client, until, headers, route.limit, self._batches)
+        self._meter.counts["overloaded"] += 1
+        return OVERLOADED
 
 
 def _formed(method: str, path: str, kind: bytes | None, encoding: bytes | None) -> Route | Refusal:

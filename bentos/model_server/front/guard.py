@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from bentos.model_server.front.access import Access, ClientTokens
-from bentos.model_server.front.admission import Admission
 from bentos.model_server.front.drain import Drain
 from bentos.model_server.front.gate import Gate
 from bentos.model_server.front.protocol import GuardedProtocol
@@ -23,7 +22,7 @@ class Guard:
         self._publisher = Publisher(meter, model, metrics)
         GuardedProtocol.meter = meter
         self.drain = Drain(GuardedProtocol.close_after_answers)
-        self.gate = Gate(access=Access(self._tokens), admission=Admission(), meter=meter)
+        self.gate = Gate(access=Access(self._tokens), meter=meter)
 
     def start(self) -> None:
         """Watch the tokens, publish the counters and take SIGTERM over."""

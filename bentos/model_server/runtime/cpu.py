@@ -1,6 +1,7 @@
 """A model's graph on the CPU, by onnxruntime, which takes 0.3 s to import: hence a module."""
 
 import os
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,9 +59,7 @@ class CpuRuntime:
             alone = [self._run(numeric[i : i + 1], categorical[i : i + 1]) for i in range(rows)]
             return np.concatenate(alone)
         if self._batching == "padded" and rows % PADDED_TO:
-            missing = -rows % PADDED_TO
-            numeric = np.pad(numeric, ((0, missing), (0, 0)))
-            categorical = np.pad(categorical, ((0, missing), (0, 0)))
+            numeric, categorical = _padded(numeric), _padded(categorical)
         return self._run(numeric, categorical)[:rows]
 
     def _run(
@@ -73,6 +72,13 @@ class CpuRuntime:
         except _ERRORS as error:
             raise RuntimeError(f"onnxruntime: {error}") from error
         return np.asarray(prediction, dtype=np.float32)
+
+
+def _padded(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array with rows of zeros up to a multiple of PADDED_TO."""
+    padded = np.zeros((len(array) + -len(array) % PADDED_TO, array.shape[1]), array.dtype)
+    padded[: len(array)] = array
+    return padded
 
 
 def graph_session(graph: bytes, threads: int) -> ort.InferenceSession:

@@ -18,12 +18,13 @@ Batching = Literal["free", "padded", "alone"]
 PADDED_TO = 16
 # fmt: off
 EXACT = frozenset({
-    "Abs", "Add", "And", "Cast", "Clip", "Concat", "Constant", "ConstantOfShape", "Div",
-    "Equal", "Erf", "Exp", "Expand", "Flatten", "Gather", "Gemm", "Greater", "Identity",
-    "IsNaN", "LayerNormalization", "LeakyRelu", "Less", "MatMul", "Max", "Min", "Mul", "Neg",
-    "Not", "Or", "Pow", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid",
-    "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Transpose",
-    "Unsqueeze", "Where",
+    "Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "Constant", "ConstantOfShape", "Div",
+    "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gemm", "Greater",
+    "GreaterOrEqual", "Identity", "IsInf", "IsNaN", "LayerNormalization", "LeakyRelu", "Less",
+    "LessOrEqual", "MatMul", "Max", "Min", "Mul", "Neg", "Not", "OneHot", "Or", "Pad", "Pow",
+    "Range", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape", "Round",
+    "Shape", "Sigmoid", "Sign", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Sum",
+    "Tanh", "Tile", "Transpose", "Unsqueeze", "Where", "Xor",
 })
 # fmt: on
 # The field `op_type` of an ONNX node: its tag, its length, its text. Other bytes that happen to
