@@ -52,6 +52,9 @@ class Decoder:
 
     def decode(self, body: bytes, clock: Callable[[], datetime]) -> Request | None:
         """The request of a body, None if this way does not accept it."""
+        # What is ignored is skipped unseen, also where it is no UTF-8.
+        if not self._forbids and not body.isascii():
+            return None
         try:
             found = self._decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
