@@ -1,17 +1,18 @@
 """One prediction: validate, fetch features, predict, journal, answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from http import HTTPStatus
-from time import monotonic, perf_counter
-from typing import TypeVar
+from time import perf_counter
+from typing import Any
 
 from bentos.model_server.answering.completion import Completion
-from bentos.model_server.answering.pending import Caller, Pending
+from bentos.model_server.answering.deadlines import patient, within
+from bentos.model_server.answering.pending import Addressed, Caller, Outcome, Pending
 from bentos.model_server.answering.plan import Plan
 from bentos.model_server.answering.records import Recorder
-from bentos.model_server.answering.refusals import REFUSALS, Answer, DeadlinePassed, refusal_of
+from bentos.model_server.answering.refusals import REFUSALS, Answer, refusal_of
 from bentos.model_server.artefact.card import Card
 from bentos.model_server.features.cache import FeatureCache
 from bentos.model_server.features.reading import FeatureReader, StoredValues
@@ -23,10 +24,6 @@ from bentos.model_server.routing.shadows import Shadows
 from bentos.model_server.routing.versions import Choice, NotServing, Routing, Served
 from bentos.model_server.runtime.batcher import Batcher
 from resources.online_store import OnlineStore
-
-T = TypeVar("T")
-# How long a request may take whose caller does not say.
-DEADLINE_SECONDS = 5.0
 
 
 class Endpoint:
@@ -71,9 +68,9 @@ class Endpoint:
         try:
             choice, request = self.understood(body)
             self.meter.stage("decode", perf_counter() - started)
-            answer = await self.predicted(choice, request, caller or _patient(), started)
+            answer = await self.predicted(choice, request, caller or patient(), started)
         except REFUSALS as error:
-            return self._refused(error, choice, started)
+            return self.refused(error, choice, started)
         version = choice.served.target.version
         self.meter.answered(200, choice.variant, version, perf_counter() - started)
         return Answer(status=HTTPStatus.OK, body=answer)
@@ -84,9 +81,9 @@ class Endpoint:
         choice = None
         try:
             choice, request = self._validated(payload)
-            answer = await self.predicted(choice, request, _patient(), started)
+            answer = await self.predicted(choice, request, patient(), started)
         except REFUSALS as error:
-            return self._refused(error, choice, started)
+            return self.refused(error, choice, started)
         version = choice.served.target.version
         self.meter.answered(200, choice.variant, version, perf_counter() - started)
         return Answer(status=HTTPStatus.OK, body=answer)
@@ -121,22 +118,66 @@ class Endpoint:
             Any of REFUSALS.
         """
         plan = choice.served.plan
-        stored, values = None, request.given
-        if values is None:
+        stored = None if request.given is not None else await self._stored(plan, request, caller)
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._submit(choice, request, stored, caller, started, future)
+        if plan.is_quick:
+            return await future
+        return await within(future, caller)
+
+    def answer_to(
+        self, body: bytes, caller: Caller, outcome: Addressed
+    ) -> Coroutine[Any, Any, None] | None:
+        """Have a request body answered; what is returned is left to do, in a task."""
+        try:
+            choice, request = self.understood(body)
+            outcome.choice = choice
+            self.meter.stage("decode", perf_counter() - outcome.started)
+            if request.given is None or not choice.served.plan.is_quick:
+                return self._answer_later(choice, request, caller, outcome)
+            self._submit(choice, request, None, caller, outcome.started, outcome)
+        except REFUSALS as error:
+            outcome.set_exception(error)
+        return None
+
+    async def _answer_later(
+        self, choice: Choice, request: Request, caller: Caller, outcome: Addressed
+    ) -> None:
+        plan = choice.served.plan
+        try:
+            if not plan.is_quick:
+                started = outcome.started
+                outcome.set_result(await self.predicted(choice, request, caller, started))
+                return
             stored = await self._stored(plan, request, caller)
-            values = stored.values
+            self._submit(choice, request, stored, caller, outcome.started, outcome)
+        except REFUSALS as error:
+            outcome.set_exception(error)
+        except BaseException:
+            outcome.abandon()
+            raise
+
+    def _submit(
+        self,
+        choice: Choice,
+        request: Request,
+        stored: StoredValues | None,
+        caller: Caller,
+        started: float,
+        outcome: Outcome,
+    ) -> None:
+        """Put a request with its features into the next batch."""
+        plan = choice.served.plan
+        values = stored.values if stored is not None else request.given
+        assert values is not None  # what was not read was given
         computed = plan.compute(request, values)
         text, counts = plan.statuses.of(plan.statuses_of(stored, values, computed))
         for status, n in counts:
             self.meter.status(status, n)
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         row = request.asked + values + computed
         self._batcher.submit(
-            Pending(plan, choice, request, stored, text, row, started, caller, future)
+            Pending(plan, choice, request, stored, text, row, started, caller, outcome)
         )
-        if plan.is_quick:
-            return await future
-        return await _within(future, caller)
 
     def description(self) -> dict[str, object]:
         """The model, the version that answers, the request it expects, the registry's state."""
@@ -188,32 +229,18 @@ class Endpoint:
 
     async def _stored(self, plan: Plan, request: Request, caller: Caller) -> StoredValues:
         started = perf_counter()
-        stored = await _within(self._features.read(plan.reading, request), caller)
+        reading = self._features.read(plan.reading, request)
+        # The store has a time limit of its own; a caller's costs 6 microseconds.
+        stored = await (within(reading, caller) if caller.is_hurried else reading)
         self.meter.stage("features", perf_counter() - started)
         if plan.card.serving.on_missing == "refuse":
             plan.reading.refuse_missing(plan.asked(request), stored.answers)
         return stored
 
-    def _refused(self, error: Exception, choice: Choice | None, started: float) -> Answer:
+    def refused(self, error: Exception, choice: Choice | None, started: float) -> Answer:
+        """The answer for one of REFUSALS, which is counted."""
         answer = refusal_of(error)
         variant = "" if choice is None else choice.variant
         version = 0 if choice is None else choice.served.target.version
         self.meter.answered(answer.status, variant, version, perf_counter() - started)
         return answer
-
-
-def _patient() -> Caller:
-    return Caller(deadline=monotonic() + DEADLINE_SECONDS)
-
-
-async def _within(answer: Awaitable[T], caller: Caller) -> T:
-    """What is awaited, if it comes before the caller's deadline.
-
-    Raises:
-        DeadlinePassed: It does not.
-    """
-    try:
-        async with asyncio.timeout(caller.deadline - monotonic()):
-            return await answer
-    except TimeoutError as error:
-        raise DeadlinePassed("the deadline passed before the answer was there") from error

@@ -48,10 +48,12 @@ class Completion:
         now = monotonic()
         kept: list[Pending] = []
         for item in items:
-            if item.future.done():
+            if item.outcome.done():
                 continue
             if item.caller.deadline < now:
-                item.future.set_exception(DeadlinePassed("the deadline passed before a prediction"))
+                item.outcome.set_exception(
+                    DeadlinePassed("the deadline passed before a prediction")
+                )
             else:
                 kept.append(item)
         return kept
@@ -74,17 +76,17 @@ class Completion:
         made = [
             (item, *self._recorder.written(item, value, served_at))
             for item, value in pairs
-            if not item.future.done()
+            if not item.outcome.done()
         ]
         problem = self._record(b"".join([line for _, _, line, _ in made]))
         self._meter.stage("journal", perf_counter() - started)
         for item, body, line, prediction_id in made:
             if problem is not None and line:
                 if item.plan.card.serving.journal.required:
-                    item.future.set_exception(JournalUnavailable(problem))
+                    item.outcome.set_exception(JournalUnavailable(problem))
                     continue
                 self._meter.counts["journal_lost"] += 1
-            item.future.set_result(body)
+            item.outcome.set_result(body)
             if self._shadows is not None and self._shadows.has_room():
                 self._shadows.offer(_shadowed(item, prediction_id))
 
@@ -103,8 +105,8 @@ class Completion:
 
 
 def _fail(item: Pending, error: Exception) -> None:
-    if not item.future.done():
-        item.future.set_exception(error)
+    if not item.outcome.done():
+        item.outcome.set_exception(error)
 
 
 def _check(item: Pending, found: Found) -> bool:

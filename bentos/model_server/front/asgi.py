@@ -14,7 +14,7 @@ from bentos.model_server.answering.batch import answer_batch
 from bentos.model_server.answering.pending import Caller
 from bentos.model_server.answering.refusals import Answer, ascii_json
 from bentos.model_server.endpoint import Endpoint
-from bentos.model_server.front.admission import OVERLOADED, Overloaded
+from bentos.model_server.front.admission import OVERLOADED, TIMEOUT_HEADER, Overloaded
 from bentos.model_server.front.gate import Admitted, Gate
 from bentos.model_server.front.openapi import Described
 from bentos.model_server.front.refusal import HeaderPairs, Refusal
@@ -62,7 +62,7 @@ class Front:
         path = scope["path"]
         found = self.gate.look(scope["method"], path, dict(scope["headers"]))
         if type(found) is Refusal:
-            await _refuse(send, found)
+            await refuse(send, found)
             return
         try:
             route = self._routes.get(path)
@@ -76,7 +76,7 @@ class Front:
             headers = (_JSON, (b"connection", b"close"))
             await _send(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, body, headers)
         except Overloaded:
-            await _refuse(send, OVERLOADED)
+            await refuse(send, OVERLOADED)
         except ClientGone:
             return
         finally:
@@ -136,6 +136,7 @@ def caller_of(admitted: Admitted) -> Caller:
     trace = None if header is None else _TRACEPARENT.fullmatch(header)
     return Caller(
         deadline=admitted.deadline,
+        is_hurried=TIMEOUT_HEADER in admitted.headers,
         client=admitted.client,
         trace_id=None if trace is None else trace[1].decode(),
     )
@@ -196,7 +197,8 @@ def refusal(status: HTTPStatus, error: str) -> Answer:
     return Answer(status=status, body=ascii_json({"error": error}))
 
 
-async def _refuse(send: Send, found: Refusal) -> None:
+async def refuse(send: Send, found: Refusal) -> None:
+    """Send what the gate answers."""
     await _send(send, found.status, found.body, (_JSON, *found.headers))
 
 

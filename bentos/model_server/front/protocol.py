@@ -10,8 +10,10 @@ from asyncio import AbstractEventLoop, Transport
 from typing import Any, ClassVar
 
 from uvicorn.config import HTTP_PROTOCOLS
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from bentos.model_server.front.direct import PATH, Direct
+from bentos.model_server.front.gate import BODY_BYTES
 from bentos.model_server.meter import Meter
 
 # For the headers, for the body, and for reading an answer that the kernel has no room for.
@@ -49,6 +51,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     meter: ClassVar[Meter] = Meter()
     limit: ClassVar[int] = CONNECTIONS
+    # Answers a whole request for a prediction; what it returns is run as a task.
+    at_once: ClassVar[Direct | None] = None
     _closes: ClassVar[bool] = False
     _swept: ClassVar[AbstractEventLoop | None] = None
 
@@ -60,6 +64,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._is_in_body = False
         self._stuck_at = 0.0
         self._header_bytes = 0
+        self._idle_until = 0.0
+        self._gathered: tuple[RequestResponseCycle, Any] | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Take a connection, or turn it away."""
@@ -82,6 +88,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Parse what came; note whether the request is whole by now."""
         if self.transport is None or self.transport.is_closing():
             return
+        self._idle_until = 0.0
         super().data_received(data)
         cycle = self.cycle
         if cycle is not None and cycle.scope is self.scope:
@@ -98,6 +105,57 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._cut(_LONG)
                 return
             self._wait(is_in_body=False)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body; one that is too long is left to the application to refuse."""
+        super().on_body(body)
+        if self._gathered is not None and len(self.cycle.body) > BODY_BYTES:
+            gathered, self._gathered = self._gathered, None
+            super()._start_asgi_task(*gathered)
+
+    def on_message_complete(self) -> None:
+        """A request is whole."""
+        super().on_message_complete()
+        if self._gathered is not None and self._gathered[0] is self.cycle:
+            self._gathered = None
+            self._answer(self.cycle)
+
+    def on_response_complete(self) -> None:
+        """uvicorn's, without its timer for each answer: the sweep ends idle connections."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        else:
+            self._idle_until = self.loop.time() + self.timeout_keep_alive
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401
+        """Begin a request whose headers are there."""
+        scope = cycle.scope
+        is_direct = self.at_once is not None and scope["path"] == PATH and scope["method"] == "POST"
+        if not is_direct or cycle.waiting_for_100_continue:
+            super()._start_asgi_task(cycle, app)
+        elif cycle.more_body:
+            self._gathered = cycle, app
+        else:
+            self._answer(cycle)
+
+    def _answer(self, cycle: RequestResponseCycle) -> None:
+        if self._closes:
+            cycle.keep_alive = False
+        assert self.at_once is not None
+        try:
+            work = self.at_once(cycle)
+        except BaseException:
+            self.transport.close()
+            raise
+        if work is not None:
+            task = self.loop.create_task(work)
+            task.add_done_callback(self.tasks.discard)
+            self.tasks.add(task)
 
     def shutdown(self) -> None:
         """Close after the answer under way; one without may have a request on its way."""
@@ -149,7 +207,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._stuck_at and now > self._stuck_at:
             self.meter.counts["connections_cut"] += 1
             self.transport.abort()
-        elif self._cut_at and now > self._cut_at and self.timeout_keep_alive_task is None:
+        elif self._idle_until:
+            if now > self._idle_until:
+                self.transport.close()
+        elif self._cut_at and now > self._cut_at:
             self._cut(_SLOW)
 
     def _sweep(self) -> None:
