@@ -90,6 +90,8 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._idle_until = 0.0
         super().data_received(data)
+        if self._gathered is not None and _is_too_long(self.headers):
+            self._hand_on()  # which refuses it before it is read
         cycle = self.cycle
         if cycle is not None and cycle.scope is self.scope:
             if not cycle.more_body and not cycle.response_complete:
@@ -110,8 +112,12 @@ class GuardedProtocol(HttpToolsProtocol):
         """Take a part of a body; one that is too long is left to the application to refuse."""
         super().on_body(body)
         if self._gathered is not None and len(self.cycle.body) > BODY_BYTES:
-            gathered, self._gathered = self._gathered, None
-            super()._start_asgi_task(*gathered)
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        assert self._gathered is not None
+        gathered, self._gathered = self._gathered, None
+        super()._start_asgi_task(*gathered)
 
     def on_message_complete(self) -> None:
         """A request is whole."""
@@ -222,6 +228,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self.loop.call_later(_SWEEP_SECONDS, self._sweep)
         else:
             GuardedProtocol._swept = None
+
+
+def _is_too_long(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a body says that it is longer than a prediction's may be."""
+    length = dict(headers).get(b"content-length", b"0")
+    return len(length) > 9 or int(length) > BODY_BYTES
 
 
 def guard_connections() -> None:
