@@ -160,7 +160,7 @@ def test_nothing_is_answered_that_could_not_be_journalled(
     (tmp_path / "journal").write_text("in the way")
     status, answer = ask(endpoint())
     assert status == 503
-    assert "journal" in answer["error"]
+    assert "cannot be recorded" in answer["error"]
     assert "prediction" not in answer
 
 

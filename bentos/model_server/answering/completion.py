@@ -19,6 +19,9 @@ from bentos.model_server.journal.segments import Journal, JournalUnavailable
 from bentos.model_server.meter import Meter
 from bentos.model_server.routing.shadows import Shadowed, Shadows
 
+# Where and why is in the service's log: callers have no business with its disks.
+_UNRECORDED = "predictions cannot be recorded at the moment, so none is given; try again"
+
 
 class Completion:
     """The end of every batch of one process.
@@ -51,6 +54,7 @@ class Completion:
             if item.outcome.done():
                 continue
             if item.caller.deadline < now:
+                self._meter.counts["deadline_passed"] += 1
                 item.outcome.set_exception(
                     DeadlinePassed("the deadline passed before a prediction")
                 )
@@ -83,7 +87,7 @@ class Completion:
         for item, body, line, prediction_id in made:
             if problem is not None and line:
                 if item.plan.card.serving.journal.required:
-                    item.outcome.set_exception(JournalUnavailable(problem))
+                    item.outcome.set_exception(JournalUnavailable(_UNRECORDED))
                     continue
                 self._meter.counts["journal_lost"] += 1
             item.outcome.set_result(body)

@@ -5,8 +5,8 @@ from time import monotonic
 
 from bentos.model_server.front.refusal import Refusal
 
-# Requests under way in one process. A core answers 5,000 to 25,000 a second, so the last of so
-# many waits 20 to 100 ms; more would only wait longer. 64 busy connections have 64 under way.
+# Requests under way in one process. A core answers 4,000 to 10,000 a second, so the last of so many
+# waits 50 to 130 ms; more would only wait longer. 64 busy connections have 64 under way.
 IN_FLIGHT = 512
 # A batch may have 4 MiB: sixteen of them hold 64 MiB.
 BATCHES = 16
