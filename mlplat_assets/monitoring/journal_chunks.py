@@ -35,13 +35,23 @@ class Chunk(Generic[T]):
     offsets: dict[str, int]
 
 
-def next_chunk(
-    folder: Path, offsets: Mapping[str, int], decoder: "msgspec.json.Decoder[T]", size: int
-) -> Chunk[T]:
-    """About `size` bytes of what was written since the offsets, the oldest segment first.
+def lengths(folder: Path) -> dict[str, int]:
+    """The bytes of each segment now, by its name relative to the folder, the oldest one first."""
+    paths = sorted(folder.rglob("*.ndjson"), key=lambda path: path.name)
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
 
-    Offsets are bytes by segment name relative to the folder; an absent one is 0. A line without
-    its end was torn by a death, or is being written: it is left alone.
+
+def next_chunk(
+    folder: Path,
+    offsets: Mapping[str, int],
+    ends: Mapping[str, int],
+    decoder: "msgspec.json.Decoder[T]",
+    size: int,
+) -> Chunk[T]:
+    """About `size` bytes of what lies between the offsets and the ends, the oldest segment first.
+
+    Both are bytes by segment name; an absent offset is 0. A line without its end was torn by a
+    death, or is being written: it is left alone.
 
     Raises:
         JournalCorrupted: A whole line is no record; names the segment and the byte.
@@ -49,7 +59,7 @@ def next_chunk(
     records: list[T] = []
     reached: dict[str, int] = {}
     room = size
-    for part in _parts(folder, offsets, size):
+    for part in _parts(folder, offsets, ends, size):
         records += _decoded(part, decoder)
         reached[part.segment] = part.end
         room -= len(part.lines)
@@ -58,11 +68,12 @@ def next_chunk(
     return Chunk(records=records, offsets=reached)
 
 
-def _parts(folder: Path, offsets: Mapping[str, int], size: int) -> Iterator[Part]:
-    for path in sorted(folder.rglob("*.ndjson"), key=lambda path: path.name):
-        segment = path.relative_to(folder).as_posix()
-        start = offsets.get(segment, 0)
-        while path.stat().st_size > start and (lines := _lines(path, start, size)):
+def _parts(
+    folder: Path, offsets: Mapping[str, int], ends: Mapping[str, int], size: int
+) -> Iterator[Part]:
+    for segment, end in ends.items():
+        path, start = folder / segment, offsets.get(segment, 0)
+        while start < end and (lines := _lines(path, start, min(size, end - start))):
             yield Part(path=path, segment=segment, start=start, lines=lines)
             start += len(lines)
 

@@ -8,7 +8,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from mlplat_assets.monitoring.journal_chunks import Chunk, next_chunk
+from mlplat_assets.monitoring.journal_chunks import Chunk, lengths, next_chunk
 from mlplat_assets.monitoring.journal_records import as_arrow, schema_of
 from resources.lake import Lake, add_column, create_table
 
@@ -38,7 +38,7 @@ class Intake:
         return msgspec.json.Decoder(self.record)
 
     def run(self, lake: Lake) -> int:
-        """Append what the journal holds since the last time; how many rows are new.
+        """Append what the journal holds by now, since the last time; how many rows are new.
 
         Chunk by chunk, each in one transaction with its offsets: a death between two of them, or
         a second intake at the same time, takes nothing in twice and leaves nothing out.
@@ -46,12 +46,14 @@ class Intake:
         Raises:
             JournalCorrupted: A line is no record.
         """
+        # Else a service that answers faster than this could keep it busy for ever.
+        ends = lengths(self.folder)
         taken, ended = 0, False
         while not ended:
             with lake.write() as connection:
                 self._prepare(connection)
                 chunk = next_chunk(
-                    self.folder, self._offsets(connection), self.decoder, self.chunk_bytes
+                    self.folder, self._offsets(connection), ends, self.decoder, self.chunk_bytes
                 )
                 ended = not chunk.records
                 if not ended:

@@ -17,7 +17,7 @@ from rich.console import Console
 from bentos.model_server.journal.segments import Journal, JournalCorrupted
 from mlplat_assets.commands.explain import print_explanation
 from mlplat_assets.monitoring.explanation import explain
-from mlplat_assets.monitoring.journal_chunks import next_chunk
+from mlplat_assets.monitoring.journal_chunks import lengths, next_chunk
 from mlplat_assets.monitoring.journal_intake import Intake
 from mlplat_assets.monitoring.journal_leftovers import taken_in
 from mlplat_assets.monitoring.journal_records import SHADOWS, Predicted, Shadowed
@@ -41,6 +41,20 @@ class Numbered(msgspec.Struct):
     n: int
 
 
+def test_a_segment_that_grows_meanwhile_is_read_as_far_as_it_went(tmp_path: Path) -> None:
+    segment = tmp_path / "0.ndjson"
+    segment.write_text('{"n":1}\n{"n":2}\n')
+    ends, decoder = lengths(tmp_path), msgspec.json.Decoder(Numbered)
+    offsets: dict[str, int] = {}
+    found: list[int] = []
+    while (chunk := next_chunk(tmp_path, offsets, ends, decoder, 8)).records:
+        found += [record.n for record in chunk.records]
+        offsets |= chunk.offsets
+        with segment.open("a") as stream:
+            stream.write('{"n":3}\n' * len(chunk.records))
+    assert found == [1, 2]
+
+
 @settings(deadline=None)
 @given(
     lines=st.lists(st.lists(st.integers(0, 10**9), max_size=9), max_size=4),
@@ -55,7 +69,9 @@ def test_chunks_of_any_size_hold_every_whole_line_once_and_in_order(
             text = "".join(f'{{"n":{n}}}\n' for n in numbers) + ('{"n":1' if torn else "")
             (Path(folder) / f"{place}.ndjson").write_text(text)
         decoder, offsets, found = msgspec.json.Decoder(Numbered), {}, []
-        while (chunk := next_chunk(Path(folder), offsets, decoder, size)).records:
+        ends = lengths(Path(folder))
+        (Path(folder) / "later.ndjson").write_text('{"n":2}\n')
+        while (chunk := next_chunk(Path(folder), offsets, ends, decoder, size)).records:
             found += [record.n for record in chunk.records]
             offsets |= chunk.offsets
     assert found == [n for numbers in lines for n in numbers]
@@ -64,7 +80,7 @@ def test_chunks_of_any_size_hold_every_whole_line_once_and_in_order(
 def test_a_line_that_is_no_record_names_its_segment_and_byte(tmp_path: Path) -> None:
     (tmp_path / "a.ndjson").write_text('{"n":1}\n{"n":"two"}\n')
     with pytest.raises(JournalCorrupted, match=r"a\.ndjson at byte 8: .*int"):
-        next_chunk(tmp_path, {}, msgspec.json.Decoder(Numbered), 1000)
+        next_chunk(tmp_path, {}, lengths(tmp_path), msgspec.json.Decoder(Numbered), 1000)
 
 
 def intake(home: Path, chunk_bytes: int = 1) -> Intake:
