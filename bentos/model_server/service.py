@@ -10,6 +10,7 @@ is taken from the registry at start. Either way the registry is followed afterwa
 import gc
 import json
 import os
+import sys
 import threading
 from datetime import UTC, datetime
 from functools import cache
@@ -40,6 +41,7 @@ from resources.settings import Settings, from_environment
 if TYPE_CHECKING:
     from resources.registry.registry import Registry
 
+_SWITCH_SECONDS = 0.0005
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -137,6 +139,8 @@ class ModelServer:
     @bentoml.on_startup
     def start(self) -> None:
         """Follow the registry, and keep the garbage collector off what is loaded by now."""
+        # Else a thread that looks at the registry holds up answers for 5 ms at a time.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         self._following.start()
         self.guard.start()
         gc.collect()
