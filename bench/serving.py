@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.online_store_servers import redis_server
+from bench.peers.mlflow_model import save_for_mlflow
 from bench.serving_contenders import (
     SERVER_CORE,
     Contender,
@@ -27,7 +28,6 @@ from bench.serving_contenders import (
 )
 from bench.serving_graph import graph
 from bench.serving_load import CONNECTIONS, Points, wrk
-from bench.serving_mlflow import save_for_mlflow
 from bench.serving_report import report
 from bench.serving_world import fill_store, make_home, write_bodies
 

@@ -69,10 +69,10 @@ def contenders(world: Path, graph: Path, redis_url: str) -> list[Contender]:
     """All of them; `world` is the home folder of ours, `graph` the peers' network."""
     peers = {"SERVING_GRAPH": str(graph), "OMP_NUM_THREADS": "1"}
     return [
-        Contender(name="asgi_floor", command=_uvicorn("bench.serving_floors:echo")),
+        Contender(name="asgi_floor", command=_uvicorn("bench.peers.floors:echo")),
         Contender(
             name="model_floor",
-            command=_uvicorn("bench.serving_floors:model_only", "--factory"),
+            command=_uvicorn("bench.peers.floors:model_only", "--factory"),
             environment=peers,
         ),
         ours("ours_full", world),
@@ -80,12 +80,12 @@ def contenders(world: Path, graph: Path, redis_url: str) -> list[Contender]:
         ours("ours_sqlite", world, bodies="entities"),
         Contender(
             name="fastapi",
-            command=_uvicorn("bench.serving_fastapi:app", "--factory"),
+            command=_uvicorn("bench.peers.fastapi_app:app", "--factory"),
             environment=peers,
         ),
         Contender(
             name="bentoml_batchable",
-            command=_bentoml("bench.serving_stock:Stock"),
+            command=_bentoml("bench.peers.stock:Stock"),
             bodies="batchable",
             path="/predict",
             environment={**peers, "BENTOML_HOME": str(world / "stock")},
@@ -103,7 +103,7 @@ def contenders(world: Path, graph: Path, redis_url: str) -> list[Contender]:
         ),
         Contender(
             name="ray_serve",
-            command=(str(peer_python("ray")), "-m", "bench.serving_ray"),
+            command=(str(peer_python("ray")), "-m", "bench.peers.ray_app"),
             environment={**peers, "RAY_USAGE_STATS_ENABLED": "0"},
             alone=True,
         ),

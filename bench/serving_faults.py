@@ -17,13 +17,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.serving_audit import Audit, audited
-from bench.serving_client import Client
+from bench.faults.audit import Audit, audited
+from bench.faults.client import Client
+from bench.faults.places import Database, Disk
+from bench.faults.report import report
+from bench.faults.shadows import Effect, measured_shadows
+from bench.faults.storm import Outcome, Phase, Storm
 from bench.serving_contenders import Contender, curl_status, ours, started
-from bench.serving_fault_report import report
-from bench.serving_places import Database, Disk
-from bench.serving_shadows import Effect, measured_shadows
-from bench.serving_storm import Outcome, Phase, Storm
 from bench.serving_world import (
     MODEL,
     fill_store,

@@ -25,7 +25,7 @@ APPROVER = "ada@example.org"
 
 
 def card(behaviour: str) -> dict[str, Any]:
-    """The card of the artefact; of a behaviour, see bench/serving_misbehaving.py."""
+    """The card of the artefact; of a behaviour, see bench/faults/misbehaving.py."""
     return {
         "format": 1,
         "model": MODEL,

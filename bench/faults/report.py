@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bench.faults.audit import Audit
+from bench.faults.shadows import Effect
+from bench.faults.storm import Outcome
 from bench.machine import machine
-from bench.serving_audit import Audit
-from bench.serving_shadows import Effect
-from bench.serving_storm import Outcome
 
-RESULTS = Path(__file__).parent / "results" / "serving_faults.json"
+RESULTS = Path(__file__).parents[1] / "results" / "serving_faults.json"
 
 
 def report(

@@ -1,6 +1,6 @@
 """Ray Serve with `@serve.batch`. Runs in bench/.ray, the only place where Ray Serve is.
 
-SERVING_GRAPH=mlp.onnx python -m bench.serving_ray PORT
+SERVING_GRAPH=mlp.onnx python -m bench.peers.ray_app PORT
 """
 
 import os
@@ -12,7 +12,7 @@ import ray
 from ray import serve
 from starlette.requests import Request
 
-from bench.serving_batcher import graph_from_environment
+from bench.peers.batcher import graph_from_environment
 from bench.serving_shape import vector
 
 

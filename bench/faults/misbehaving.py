@@ -1,6 +1,6 @@
 """The model server, with versions that sleep or raise where their card says so.
 
-    bentoml serve bench.serving_misbehaving:ModelServer
+    bentoml serve bench.faults.misbehaving:ModelServer
 
 Only what a shadow runs is changed, `Predictor.predict`, and only for a version whose card has a
 `behaviour` under `training`. Rows without any value, which versions are tried with when they are

@@ -1,12 +1,12 @@
 """BentoML's batchable API as its documentation shows it: NumPy in, NumPy out.
 
-SERVING_GRAPH=mlp.onnx bentoml serve bench.serving_stock:Stock
+SERVING_GRAPH=mlp.onnx bentoml serve bench.peers.stock:Stock
 """
 
 import bentoml  # noqa: TID253 - the service class is made by its decorator
 import numpy as np
 
-from bench.serving_batcher import graph_from_environment
+from bench.peers.batcher import graph_from_environment
 
 
 @bentoml.service

@@ -1,6 +1,6 @@
 """FastAPI with pydantic models of the same request and the peers' micro-batcher.
 
-SERVING_GRAPH=mlp.onnx uvicorn bench.serving_fastapi:app --factory
+SERVING_GRAPH=mlp.onnx uvicorn bench.peers.fastapi_app:app --factory
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, create_model
 
-from bench.serving_batcher import Batcher, graph_from_environment
+from bench.peers.batcher import Batcher, graph_from_environment
 from bench.serving_shape import COLUMNS, CONTEXT, ENTITIES, vector
 
 

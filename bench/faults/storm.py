@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from bench.serving_client import Asked, Client
+from bench.faults.client import Asked, Client
 from bench.serving_contenders import Running
 
 # Refusals that are no failures: the service said that it cannot answer now, and why.

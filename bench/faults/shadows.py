@@ -61,7 +61,7 @@ def measured_shadows(folder: Path) -> list[Effect]:
         "sleeps": registered(versions, home, 2, behaviour="sleeps").number,
         "raises": registered(versions, home, 3, behaviour="raises").number,
     }
-    service = ours("ours", home, target="bench.serving_misbehaving:ModelServer")
+    service = ours("ours", home, target="bench.faults.misbehaving:ModelServer")
     body = bodies.open().readline().strip()
     found: dict[str, list[Point]] = defaultdict(list)
     rows: dict[str, Counter[str]] = defaultdict(Counter)

@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass
 
-from bench.serving_storm import Row
+from bench.faults.storm import Row
 from bench.serving_world import MODEL
 from resources.registry.registry import Registry
 from resources.registry.traffic_table import Traffic

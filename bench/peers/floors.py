@@ -1,7 +1,7 @@
 """Bare ASGI apps: what the server and the model cost when nothing is checked or recorded.
 
-uvicorn bench.serving_floors:echo
-SERVING_GRAPH=mlp.onnx uvicorn bench.serving_floors:model_only --factory
+uvicorn bench.peers.floors:echo
+SERVING_GRAPH=mlp.onnx uvicorn bench.peers.floors:model_only --factory
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from bench.serving_batcher import Batcher, graph_from_environment
+from bench.peers.batcher import Batcher, graph_from_environment
 from bench.serving_shape import vector
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
