@@ -85,15 +85,6 @@ def test_a_client_that_closes_is_told_so_and_hung_up_on(port: int) -> None:
     assert found.endswith(BODY)
 
 
-def test_an_answer_is_one_write(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
-        client.sendall(POST % b"")
-        client.recv(65536)
-        for _ in range(20):
-            client.sendall(POST % b"")
-            assert client.recv(65536).endswith(BODY)
-
-
 def test_head_is_left_to_uvicorn_and_so_is_any_other_server(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n")
