@@ -230,7 +230,7 @@ class Endpoint:
     async def _stored(self, plan: Plan, request: Request, caller: Caller) -> StoredValues:
         started = perf_counter()
         reading = self._features.read(plan.reading, request)
-        # The store has a time limit of its own; a caller's costs 6 microseconds.
+        # The store has a time limit of its own; a caller's costs 7 microseconds.
         stored = await (within(reading, caller) if caller.is_hurried else reading)
         self.meter.stage("features", perf_counter() - started)
         if plan.card.serving.on_missing == "refuse":

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from time import monotonic
 
+from bentos.model_server.answering.deadlines import DEADLINE_SECONDS
 from bentos.model_server.front.refusal import Refusal
 
 # Requests under way in one process. A core answers 4,000 to 10,000 a second, so the last of so many
@@ -10,7 +11,6 @@ from bentos.model_server.front.refusal import Refusal
 IN_FLIGHT = 512
 # A batch may have 4 MiB: sixteen of them hold 64 MiB.
 BATCHES = 16
-TIMEOUT_SECONDS = 5.0
 LONGEST_TIMEOUT_MS = 60_000
 TIMEOUT_HEADER = b"x-request-timeout-ms"
 
@@ -31,10 +31,6 @@ FOREIGN = Refusal(
     error="the body is not JSON; send it with Content-Type: application/json",
     headers=((b"accept", b"application/json"),),
 )
-
-
-class DeadlinePassed(TimeoutError):
-    """The client does not wait for this answer any more."""
 
 
 class Overloaded(RuntimeError):
@@ -78,7 +74,7 @@ def too_long(limit: int) -> Refusal:
 def deadline(given: bytes | None) -> float | Refusal:
     """When the client stops waiting, in seconds of `time.monotonic`; or 400."""
     if given is None:
-        return monotonic() + TIMEOUT_SECONDS
+        return monotonic() + DEADLINE_SECONDS
     if given.isdigit() and 0 < (milliseconds := int(given[:8])) <= LONGEST_TIMEOUT_MS:
         return monotonic() + milliseconds / 1000
     return Refusal(

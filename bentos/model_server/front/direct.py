@@ -1,6 +1,7 @@
 """Predictions without a task: from a request that is whole to the batch, and from it to the socket.
 
-A task, its wake-ups and the two ways through ASGI cost a third of a request with full features.
+A task, its wake-ups and the two ways through ASGI cost about a tenth of a request with full
+features: 104 to 113 microseconds of processor time with them, 94 to 100 without, at 32 connections.
 So the protocol hands over a whole request for a prediction itself, and the batch writes its answer.
 Everything else, and what the server must ask for first, goes through `Front`.
 """
