@@ -26,6 +26,10 @@ Stage = Literal[
     "scores",
     "drift",
     "performance",
+    "alerts",
+    "retrainings",
+    "rollouts",
+    "experiments",
 ]
 
 

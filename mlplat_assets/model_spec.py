@@ -1,7 +1,7 @@
 """What teams write about a model: what it predicts, what it must prove, how it is kept.
 
 One file per model, `models/catalog/<team>/<name>.py`; its path is its identity. It imports
-the standard library and the other files of declarations (`spec`, `search_spec`, `serving_spec`).
+the standard library and the other files of declarations (`spec` and the `*_spec` beside this).
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from mlplat_assets.monitoring_spec import DriftPolicy, Monitoring
+from mlplat_assets.retrain_spec import Retrain
+from mlplat_assets.rollout_spec import Rollout
 from mlplat_assets.search_spec import Search
 from mlplat_assets.serving_spec import Serving
 from mlplat_assets.spec import Field
@@ -115,22 +118,6 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriftPolicy:
-    """When served features count as drifted away from the training profile.
-
-    A column drifts when its PSI in a one-day window exceeds both `psi_floor` and the
-    `quantile` of the PSI that single days of the training period had against the whole of it.
-    A window drifts when at least `columns` columns do. Below `minimum_rows` the verdict is
-    INCONCLUSIVE.
-    """
-
-    psi_floor: float = 0.25
-    quantile: float = 1.0
-    columns: int = 2
-    minimum_rows: int = 200
-
-
-@dataclass(frozen=True, kw_only=True)
 class Approval:
     """How many of the approvers must approve a version, and for how long one approval stands.
 
@@ -139,14 +126,6 @@ class Approval:
 
     required: int = 1
     valid: timedelta = timedelta(days=14)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retrain:
-    """What starts a retraining: a drift check that begins to fail, and optionally a cron."""
-
-    on_drift: bool = True
-    cron: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,8 +174,10 @@ class ModelSpec:
     slices: tuple[Slice, ...] = ()
     fairness: tuple[Fairness, ...] = ()
     budget: Budget = Budget()
-    drift: DriftPolicy = DriftPolicy()
-    retrain: Retrain = Retrain()
+    drift: DriftPolicy = field(default_factory=DriftPolicy)
+    monitoring: Monitoring = field(default_factory=Monitoring)
+    retrain: Retrain = field(default_factory=Retrain)
+    rollout: Rollout | None = None
     int8: Int8 | None = None
     serving: Serving = field(default_factory=Serving)
     seed: int = 20130101

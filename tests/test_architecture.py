@@ -65,6 +65,10 @@ DECLARING = {
     "mlplat_assets.model_spec",
     "mlplat_assets.search_spec",
     "mlplat_assets.serving_spec",
+    "mlplat_assets.monitoring_spec",
+    "mlplat_assets.retrain_spec",
+    "mlplat_assets.rollout_spec",
+    "mlplat_assets.experiment_spec",
 }
 
 

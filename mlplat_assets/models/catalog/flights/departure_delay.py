@@ -1,6 +1,7 @@
 """Minutes, two hours before departure, by which a flight will leave late."""
 
-from mlplat_assets.model_spec import Gate, ModelSpec, Retrain, Slice, TimeSplit
+from mlplat_assets.model_spec import Gate, ModelSpec, Slice, TimeSplit
+from mlplat_assets.retrain_spec import Retrain
 from mlplat_assets.spec import Field
 
 MODEL = ModelSpec(

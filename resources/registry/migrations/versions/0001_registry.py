@@ -37,7 +37,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop everything, the audit log included, and what later revisions kept."""
-    for kept in ("approvals", "tokens", "versions", "audit_log", "traffic"):
+    later = ("traffic", "alerts", "retrainings", "rollouts")
+    for kept in ("approvals", "tokens", "versions", "audit_log", *later):
         op.execute(f"drop table if exists kept_{kept}")
     for table in ("audit_head", "audit_log", "evaluations", "versions"):
         op.drop_table(table)

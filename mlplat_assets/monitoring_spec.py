@@ -1,0 +1,36 @@
+"""What is watched of a model in service: drift, realised performance, promises.
+
+Part of a ModelSpec. Imports the standard library only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftPolicy:
+    """When served features count as drifted away from the training profile.
+
+    A column drifts when its PSI in a one-day window exceeds both `psi_floor` and the
+    `quantile` of the PSI that single days of the training period had against the whole of it.
+    A window drifts when at least `columns` columns do. Below `minimum_rows` the verdict is
+    INCONCLUSIVE.
+    """
+
+    psi_floor: float = 0.25
+    quantile: float = 1.0
+    columns: int = 2
+    minimum_rows: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Monitoring:
+    """What is watched beside drift.
+
+    `label_delay` is how long after the decision a label has usually come; until then a prediction
+    without one is early, not missing.
+    """
+
+    label_delay: timedelta = timedelta(days=1)
