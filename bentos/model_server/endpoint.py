@@ -171,12 +171,12 @@ class Endpoint:
         values = stored.values if stored is not None else request.given
         assert values is not None  # what was not read was given
         computed = plan.compute(request, values)
-        text, counts = plan.statuses.of(plan.statuses_of(stored, values, computed))
-        for status, n in counts:
+        texts = plan.statuses.of(plan.statuses_of(stored, values, computed))
+        for status, n in texts.counts:
             self.meter.status(status, n)
         row = request.asked + values + computed
         self._batcher.submit(
-            Pending(plan, choice, request, stored, text, row, started, caller, outcome)
+            Pending(plan, choice, request, stored, texts, row, started, caller, outcome)
         )
 
     def description(self) -> dict[str, object]:

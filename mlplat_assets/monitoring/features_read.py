@@ -78,7 +78,7 @@ def views_read(
                 snapshot=then[-1]["snapshot"] if then else None,
                 changed_since=bool(then) and then[-1]["digest"] != known[-1]["digest"],
                 values={name: values[name] for name in columns},
-                statuses={name: statuses[name] for name in columns},
+                statuses={name: _status(statuses, name) for name in columns},
             )
         )
     return tuple(reads)
@@ -96,7 +96,7 @@ def computed_values(
             view=view,
             digest=digest,
             values={name: values[name] for name in columns[view]},
-            statuses={name: statuses[name] for name in columns[view]},
+            statuses={name: _status(statuses, name) for name in columns[view]},
         )
         for view, digest in sources.items()
     )
@@ -143,3 +143,8 @@ def _columns_of(view: str, views: Iterable[str], columns: Iterable[str]) -> list
         return max((name for name in names if column.startswith(f"{name}__")), key=len, default="")
 
     return [column for column in columns if owner(column) == mine]
+
+
+def _status(statuses: Mapping[str, str], column: str) -> str:
+    """The status of a column as it was recorded: its own, or that of the rest."""
+    return statuses[column] if column in statuses else statuses["*"]

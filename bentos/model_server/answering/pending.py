@@ -1,17 +1,18 @@
 """A request on its way through a batch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from bentos.model_server.answering.plan import Plan, Row
+from bentos.model_server.answering.statuses import StatusTexts
 from bentos.model_server.features.reading import StoredValues
 from bentos.model_server.request.contract import Request
 from bentos.model_server.routing.versions import Choice
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who asks, and how long they wait.
 
     `deadline` is a time of `time.monotonic`; `is_hurried`: they named it. `client` is the name
@@ -76,7 +77,7 @@ class Pending:
         choice: Choice,
         request: Request,
         stored: StoredValues | None,
-        statuses: bytes,
+        statuses: StatusTexts,
         row: Row,
         started: float,
         caller: Caller,

@@ -39,11 +39,11 @@ class Recorder:
         plan = item.plan
         identity = new_prediction_id()
         answered, recorded = _numbers(plan, found)
-        said = plan.named(item.choice.variant) + item.statuses
+        named, statuses = plan.named(item.choice.variant), item.statuses
         flags = item.flags()
-        if flags:
-            said += b',"flags":' + _json(flags)
-        body = b"".join((_ID, identity, _PREDICTION, answered, said, b"}"))
+        flagged = b',"flags":' + _json(flags) if flags else b""
+        parts = (_ID, identity, _PREDICTION, answered, named, statuses.answered, flagged, b"}")
+        body = b"".join(parts)
         if not _is_recorded(item):
             return body, b"", identity.decode()
         moment = item.request.event_timestamp.isoformat().encode()
@@ -55,7 +55,9 @@ class Recorder:
                 identity,
                 _PREDICTION,
                 recorded,
-                said,
+                named,
+                statuses.recorded,
+                flagged,
                 plan.artefact,
                 self._bento,
                 b',"served_at":',

@@ -25,6 +25,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     retry_after: int | None = None
 
 
+def retry_after(answer: Answer) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that say when to come again."""
+    seconds = answer.retry_after
+    return () if seconds is None else ((b"retry-after", b"%d" % seconds),)
+
+
 class PredictionUnusable(ValueError):
     """The model gave something that is not a finite number for these inputs."""
 

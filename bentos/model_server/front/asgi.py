@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentos.model_server.answering.batch import answer_batch
 from bentos.model_server.answering.pending import Caller
-from bentos.model_server.answering.refusals import Answer, ascii_json
+from bentos.model_server.answering.refusals import Answer, ascii_json, retry_after
 from bentos.model_server.endpoint import Endpoint
 from bentos.model_server.front.admission import OVERLOADED, TIMEOUT_HEADER, Overloaded
 from bentos.model_server.front.gate import Admitted, Gate
@@ -23,7 +23,7 @@ from bentos.model_server.request.contract import parse_body
 from bentos.model_server.request.field_check import name_of
 from bentos.model_server.request.problems import RequestMalformed
 
-_JSON = (b"content-type", b"application/json")
+JSON = (b"content-type", b"application/json")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -73,8 +73,8 @@ class Front:
         except BodyTooLong as error:
             self.gate.refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             body = refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)).body
-            headers = (_JSON, (b"connection", b"close"))
-            await _send(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, body, headers)
+            headers = (JSON, (b"connection", b"close"))
+            await send_answer(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, body, headers)
         except Overloaded:
             await refuse(send, OVERLOADED)
         except ClientGone:
@@ -102,7 +102,7 @@ class Front:
         await reply(send, Answer(status=HTTPStatus.OK, body=self.described.merged()))
 
     async def _page(self, admitted: Admitted, receive: Receive, send: Send) -> None:
-        await _send(send, HTTPStatus.OK, self.described.page, self.described.page_headers)
+        await send_answer(send, HTTPStatus.OK, self.described.page, self.described.page_headers)
 
     async def _hand_on(
         self, admitted: Admitted, scope: Scope, receive: Receive, send: Send
@@ -186,10 +186,7 @@ async def reply(send: Send, answer: Answer) -> None:
     """Send one answer."""
     if answer.retry_after is None and sent_whole(send, answer.status, answer.body):
         return
-    headers: HeaderPairs = (_JSON,)
-    if answer.retry_after is not None:
-        headers = (_JSON, (b"retry-after", b"%d" % answer.retry_after))
-    await _send(send, answer.status, answer.body, headers)
+    await send_answer(send, answer.status, answer.body, (JSON, *retry_after(answer)))
 
 
 def refusal(status: HTTPStatus, error: str) -> Answer:
@@ -199,10 +196,11 @@ def refusal(status: HTTPStatus, error: str) -> Answer:
 
 async def refuse(send: Send, found: Refusal) -> None:
     """Send what the gate answers."""
-    await _send(send, found.status, found.body, (_JSON, *found.headers))
+    await send_answer(send, found.status, found.body, (JSON, *found.headers))
 
 
-async def _send(send: Send, status: int, body: bytes, headers: HeaderPairs) -> None:
+async def send_answer(send: Send, status: int, body: bytes, headers: HeaderPairs) -> None:
+    """Send an answer the ordinary way."""
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
     await send({"type": "http.response.body", "body": body})

@@ -1,19 +1,14 @@
 """Connections that cost too much: slow ones, endless headers, too many of them.
 
 uvicorn has a timeout for idle connections only: a client that sends one byte a minute holds its
-connection for good. `bentoml serve` lets nobody choose the protocol class, so `guard_connections`
-puts this one where uvicorn looks up the class that it calls `auto`.
+connection for good.
 """
 
-import resource
 from asyncio import AbstractEventLoop, Transport
 from typing import Any, ClassVar
 
-from uvicorn.config import HTTP_PROTOCOLS
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from bentos.model_server.front.direct import PATH, Direct
-from bentos.model_server.front.gate import BODY_BYTES
 from bentos.model_server.meter import Meter
 
 # For the headers, for the body, and for reading an answer that the kernel has no room for.
@@ -23,8 +18,6 @@ LAST_SECONDS = 0.5
 HEADER_BYTES = 64 * 1024
 # A connection takes 12 kB with its buffers; more than these are a fault or an attack.
 CONNECTIONS = 4096
-# Files that the process needs besides: models, journal, stores.
-_OTHER_FILES = 128
 _SWEEP_SECONDS = 1.0
 
 
@@ -51,8 +44,6 @@ class GuardedProtocol(HttpToolsProtocol):
 
     meter: ClassVar[Meter] = Meter()
     limit: ClassVar[int] = CONNECTIONS
-    # Answers a whole request for a prediction; what it returns is run as a task.
-    at_once: ClassVar[Direct | None] = None
     _closes: ClassVar[bool] = False
     _swept: ClassVar[AbstractEventLoop | None] = None
 
@@ -65,7 +56,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stuck_at = 0.0
         self._header_bytes = 0
         self._idle_until = 0.0
-        self._gathered: tuple[RequestResponseCycle, Any] | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Take a connection, or turn it away."""
@@ -90,8 +80,6 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._idle_until = 0.0
         super().data_received(data)
-        if self._gathered is not None and _is_too_long(self.headers):
-            self._hand_on()  # which refuses it before it is read
         cycle = self.cycle
         if cycle is not None and cycle.scope is self.scope:
             if not cycle.more_body and not cycle.response_complete:
@@ -108,24 +96,6 @@ class GuardedProtocol(HttpToolsProtocol):
                 return
             self._wait(is_in_body=False)
 
-    def on_body(self, body: bytes) -> None:
-        """Take a part of a body; one that is too long is left to the application to refuse."""
-        super().on_body(body)
-        if self._gathered is not None and len(self.cycle.body) > BODY_BYTES:
-            self._hand_on()
-
-    def _hand_on(self) -> None:
-        assert self._gathered is not None
-        gathered, self._gathered = self._gathered, None
-        super()._start_asgi_task(*gathered)
-
-    def on_message_complete(self) -> None:
-        """A request is whole."""
-        super().on_message_complete()
-        if self._gathered is not None and self._gathered[0] is self.cycle:
-            self._gathered = None
-            self._answer(self.cycle)
-
     def on_response_complete(self) -> None:
         """uvicorn's, without its timer for each answer: the sweep ends idle connections."""
         self.server_state.total_requests += 1
@@ -138,37 +108,15 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             self._idle_until = self.loop.time() + self.timeout_keep_alive
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401
-        """Begin a request whose headers are there."""
-        scope = cycle.scope
-        is_direct = self.at_once is not None and scope["path"] == PATH and scope["method"] == "POST"
-        if not is_direct or cycle.waiting_for_100_continue:
-            super()._start_asgi_task(cycle, app)
-        elif cycle.more_body:
-            self._gathered = cycle, app
-        else:
-            self._answer(cycle)
-
-    def _answer(self, cycle: RequestResponseCycle) -> None:
-        if self._closes:
-            cycle.keep_alive = False
-        assert self.at_once is not None
-        try:
-            work = self.at_once(cycle)
-        except BaseException:
-            self.transport.close()
-            raise
-        if work is not None:
-            task = self.loop.create_task(work)
-            task.add_done_callback(self.tasks.discard)
-            self.tasks.add(task)
-
     def shutdown(self) -> None:
         """Close after the answer under way; one without may have a request on its way."""
         if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(LAST_SECONDS, super().shutdown)
+            self.loop.call_later(LAST_SECONDS, self._end)
         else:
-            super().shutdown()
+            self._end()
+
+    def _end(self) -> None:
+        super().shutdown()
 
     @staticmethod
     def close_after_answers() -> None:
@@ -228,16 +176,3 @@ class GuardedProtocol(HttpToolsProtocol):
             self.loop.call_later(_SWEEP_SECONDS, self._sweep)
         else:
             GuardedProtocol._swept = None
-
-
-def _is_too_long(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether a body says that it is longer than a prediction's may be."""
-    length = dict(headers).get(b"content-length", b"0")
-    return len(length) > 9 or int(length) > BODY_BYTES
-
-
-def guard_connections() -> None:
-    """Have the server that this process starts use `GuardedProtocol`."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    GuardedProtocol.limit = max(1, min(CONNECTIONS, files - _OTHER_FILES))
-    HTTP_PROTOCOLS["auto"] = f"{GuardedProtocol.__module__}:{GuardedProtocol.__qualname__}"

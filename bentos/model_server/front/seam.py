@@ -7,8 +7,8 @@ from starlette.types import ASGIApp
 
 from bentos.model_server.front.asgi import Front
 from bentos.model_server.front.direct import Direct
+from bentos.model_server.front.direct_protocol import DirectProtocol, guard_connections
 from bentos.model_server.front.openapi import Described
-from bentos.model_server.front.protocol import GuardedProtocol, guard_connections
 from bentos.model_server.front.supervisor import refuse_open_worker
 from resources.settings import from_environment
 
@@ -33,7 +33,7 @@ class FrontedService(Service[Any]):
         instance = super().__call__()
         self.front.endpoint = instance.endpoint
         self.front.gate = instance.guard.gate
-        GuardedProtocol.at_once = Direct(instance.endpoint, instance.guard.gate)
+        DirectProtocol.at_once = Direct(instance.endpoint, instance.guard.gate)
         self.front.described = Described(
             card=instance.endpoint.card,
             bentoml=self.openapi_spec.asdict,
