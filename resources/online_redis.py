@@ -1,6 +1,7 @@
 """The online store in Redis: one hash per view, `mlplat:online:<view>`, field = encoded key.
 
-A read is one HMGET per view in one write to the socket, whatever the number of entities. Chosen
+A read is one HMGET per view in one write to the socket, whatever the number of entities; reads
+of one turn of an event loop are one. Chosen
 over the other layouts by bench/online_store.py: 4 views x 5 features, the same row bytes read by
 redis-py (p50 microseconds, bench/results/online_store.json; compare within a column).
 
@@ -25,17 +26,16 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from resources.online_redis_lines import Lines, Payload, pack, unavailable_if_away
+from resources.online_redis_lines import AWAY, Lines, Payload, pack, unavailable
 from resources.online_redis_loop import LoopLine
 from resources.online_redis_scripts import COUNT, MARK, SYNCED, WRITE
+from resources.online_redis_turns import Fields, Held, Turns
 from resources.online_rows import (
     Change,
-    HeldRow,
     Packer,
     Reader,
     batched,
     decode_key,
-    decode_row,
     encode_key,
     is_key,
     microseconds,
@@ -62,9 +62,7 @@ class RedisOnlineStore:
     def __init__(self, url: str, timeout: float) -> None:
         self._timeout = timeout
         self._lines = Lines(url, timeout)
-        self._loop_lines: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopLine] = (
-            WeakKeyDictionary()
-        )
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
         self._reader = Reader()
 
     def write(self, view: str, rows: Iterable[OnlineRow]) -> int:
@@ -80,25 +78,38 @@ class RedisOnlineStore:
         microseconds(at)
         if not requests:
             return []
-        rows = _rows(requests, self._lines.exchange(_reads(requests)))
-        if unknown := sorted(self._reader.unknown(requests, rows)):
+        wanted = [(request.view, encode_key(request.key)) for request in requests]
+        fields: dict[str, dict[bytes, None]] = {}
+        for view, key in wanted:
+            fields.setdefault(view, {})[key] = None
+        held = _held(fields, self._lines.exchange(_reads(fields)))
+        rows = [held[view][key] for view, key in wanted]
+        answers, unknown = self._reader.answers(requests, rows, at)
+        if unknown:
             self._learn(unknown, self._lines.exchange(_names(unknown)))
-        return self._reader.answers(requests, rows, at)
+            answers, _ = self._reader.answers(requests, rows, at)
+        return answers
 
     async def aread(self, requests: Sequence[ViewRequest], at: datetime) -> list[FeatureValues]:
-        """What `read` answers; all tasks of an event loop share one connection."""
+        """What `read` answers; the tasks of a turn of an event loop share one round trip."""
         microseconds(at)
         if not requests:
             return []
-        loop = asyncio.get_running_loop()
-        line = self._loop_lines.get(loop)
-        if line is None:
-            line = self._loop_lines[loop] = LoopLine(self._lines.connection, self._timeout)
-        with unavailable_if_away():
-            rows = _rows(requests, await line.exchange(_reads(requests)))
-            if unknown := sorted(self._reader.unknown(requests, rows)):
-                self._learn(unknown, await line.exchange(_names(unknown)))
-        return self._reader.answers(requests, rows, at)
+        running = asyncio.get_running_loop()
+        loop = self._loops.get(running)
+        if loop is None:
+            loop = self._loops[running] = _Loop(LoopLine(self._lines.connection, self._timeout))
+        wanted = [(request.view, encode_key(request.key)) for request in requests]
+        try:
+            held = await loop.turns.ask(wanted)
+            rows = [held[view][key] for view, key in wanted]
+            answers, unknown = self._reader.answers(requests, rows, at)
+            if unknown:
+                self._learn(unknown, await loop.line.exchange(_names(unknown)))
+                answers, _ = self._reader.answers(requests, rows, at)
+        except AWAY as error:
+            raise unavailable(error) from error
+        return answers
 
     def delete(self, view: str, keys: Iterable[Key]) -> int:
         """Forget entities; returns how many were held."""
@@ -146,8 +157,8 @@ class RedisOnlineStore:
     def close(self) -> None:
         """Close the connections that no thread or task is using."""
         self._lines.close()
-        for line in self._loop_lines.values():
-            line.close()
+        for loop in self._loops.values():
+            loop.line.close()
 
     def _apply(self, view: str, rows: Iterable[OnlineRow | Replacement]) -> int:
         packer = Packer(view)
@@ -164,6 +175,17 @@ class RedisOnlineStore:
                 self._reader.learn(schema, names)
 
 
+class _Loop:
+    """What one event loop reads by."""
+
+    def __init__(self, line: LoopLine) -> None:
+        self.line = line
+        self.turns = Turns(self._fetch)
+
+    async def _fetch(self, fields: Fields) -> Held:
+        return _held(fields, await self.line.exchange(_reads(fields)))
+
+
 def _hash(view: str) -> bytes:
     return b"mlplat:online:" + view.encode()
 
@@ -172,21 +194,16 @@ def _state(view: str) -> bytes:
     return _hash(view) + b":synced"
 
 
-def _reads(requests: Sequence[ViewRequest]) -> Payload:
-    fields: dict[str, list[bytes]] = {}
-    for request in requests:
-        fields.setdefault(request.view, []).append(encode_key(request.key))
+def _reads(fields: Fields) -> Payload:
     commands = [pack(b"HMGET", _hash(view), *keys) for view, keys in fields.items()]
     return Payload(b"".join(commands), len(commands))
 
 
-def _rows(
-    requests: Sequence[ViewRequest], replies: list[list[bytes | None]]
-) -> list[HeldRow | None]:
-    views = dict.fromkeys(request.view for request in requests)
-    held = {view: iter(reply) for view, reply in zip(views, replies, strict=True)}
-    values = [next(held[request.view]) for request in requests]
-    return [None if value is None else decode_row(value) for value in values]
+def _held(fields: Fields, replies: list[list[bytes | None]]) -> Held:
+    return {
+        view: dict(zip(keys, reply, strict=True))
+        for (view, keys), reply in zip(fields.items(), replies, strict=True)
+    }
 
 
 def _names(unknown: list[tuple[str, bytes]]) -> Payload:

@@ -7,7 +7,6 @@ since it takes longer to pack and unpack a read than Redis takes to answer it.
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import redis
@@ -95,23 +94,25 @@ class Lines:
             line = self._idle.pop()
         except IndexError:
             line = self.connection()
-        with unavailable_if_away():
-            try:
-                result = _once_more_if_dropped(line, use)
-            except BaseException:
-                line.disconnect()
-                raise
+        try:
+            result = _once_more_if_dropped(line, use)
+        except AWAY as error:
+            line.disconnect()
+            raise unavailable(error) from error
+        except BaseException:
+            line.disconnect()
+            raise
         self._idle.append(line)
         return result
 
 
-@contextmanager
-def unavailable_if_away() -> Iterator[None]:
-    """Turns what redis-py raises into the store's own error."""
-    try:
-        yield
-    except (redis.RedisError, OSError) as error:
-        raise OnlineStoreUnavailable(f"online store in Redis: {error}") from error
+# What redis-py raises when the server is away or refuses.
+AWAY = (redis.RedisError, OSError)
+
+
+def unavailable(error: Exception) -> OnlineStoreUnavailable:
+    """The store's own error for one of AWAY."""
+    return OnlineStoreUnavailable(f"online store in Redis: {error}")
 
 
 def _once_more_if_dropped(

@@ -32,6 +32,9 @@ HeldRow = tuple[int, int, bytes, str, list[Any]]
 ORDER = slice(1, 19)
 _BIAS = 2**63
 _TIMES = 10_000
+# Answers that are kept by the bytes they were made of, 1 kB each: the same rows are read again and
+# again, and looking one up takes a sixth of the time of making it.
+_KEPT = 16_384
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # Stored as they are; every other type is looked at one by one.
@@ -132,50 +135,51 @@ class Reader:
     def __init__(self) -> None:
         self._names: dict[bytes, Names] = {}
         self._plans: dict[tuple[bytes, Names], _Plan] = {}
-
-    def unknown(
-        self, requests: Sequence[ViewRequest], rows: Sequence[HeldRow | None]
-    ) -> set[tuple[str, bytes]]:
-        """The view and schema of rows whose names are not known yet."""
-        known = self._names
-        return {
-            (request.view, row[2])
-            for request, row in zip(requests, rows, strict=True)
-            if row is not None and row[2] not in known
-        }
+        self._kept: dict[tuple[str, Names, bytes], FeatureValues] = {}
 
     def learn(self, schema: bytes, names: bytes) -> None:
         """Take note of the names behind a schema."""
         self._names[schema] = msgspec.msgpack.decode(names, type=Names)
 
     def answers(
-        self, requests: Sequence[ViewRequest], rows: Sequence[HeldRow | None], at: datetime
-    ) -> list[FeatureValues]:
-        """Status and value of each requested feature, given the rows that are held."""
-        now = microseconds(at) + _BIAS
-        ttls = {request.ttl for request in requests}
-        oldest = {ttl: now - ttl // _MICROSECOND if ttl else 0 for ttl in ttls}
-        return [
-            _blank(request, Status.NOT_FOUND, None)
-            if row is None
-            else self._answer(request, row, oldest[request.ttl])
-            for request, row in zip(requests, rows, strict=True)
-        ]
+        self, requests: Sequence[ViewRequest], rows: Sequence[bytes | None], at: datetime
+    ) -> tuple[list[FeatureValues], list[tuple[str, bytes]]]:
+        """Status and value of each requested feature, given the rows that are held.
 
-    def _answer(self, request: ViewRequest, row: HeldRow, oldest: int) -> FeatureValues:
-        event, created, schema, partition, values = row
+        With them the views and schemas whose names are not known yet: their rows are NOT_FOUND.
+        """
+        now = microseconds(at)
+        found: list[FeatureValues] = []
+        unknown: set[tuple[str, bytes]] = set()
+        for request, row in zip(requests, rows, strict=True):
+            if row is None:
+                found.append(_blank(request, Status.NOT_FOUND, None))
+                continue
+            read = (request.view, request.features, row)
+            answer = self._kept.get(read) or self._answer(request, row, unknown)
+            ttl = request.ttl
+            if ttl and answer.event is not None and answer.event < now - ttl // _MICROSECOND:
+                answer = _blank(request, Status.OUTSIDE_MAX_AGE, decode_row(row))
+            found.append(answer)
+        return found, sorted(unknown)
+
+    def _answer(
+        self, request: ViewRequest, row: bytes, unknown: set[tuple[str, bytes]]
+    ) -> FeatureValues:
+        event, created, schema, partition, values = decode_row(row)
         features = request.features
-        if event < oldest:
-            return _blank(request, Status.OUTSIDE_MAX_AGE, row)
         plan = self._plans.get((schema, features)) or self._plan(schema, features)
         if plan is None:
+            unknown.add((request.view, schema))
             return _blank(request, Status.NOT_FOUND, None)
         if plan.positions is not None:
             values = [None if at < 0 else values[at] for at in plan.positions]
         statuses = plan.present
         if None in values:
             statuses = dict(zip(features, map(_status, values), strict=True))
-        return FeatureValues(
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        answer = self._kept[request.view, features, row] = FeatureValues(
             view=request.view,
             status_by_feature=statuses,
             # Lengths are equal by the plan; asking for the check doubles the time of the dict.
@@ -184,6 +188,7 @@ class Reader:
             created=created - _BIAS,
             partition=partition,
         )
+        return answer
 
     def _plan(self, schema: bytes, features: Names) -> _Plan | None:
         names = self._names.get(schema)

@@ -14,12 +14,10 @@ from pathlib import Path
 
 from resources.online_rows import (
     Change,
-    HeldRow,
     Packer,
     Reader,
     batched,
     decode_key,
-    decode_row,
     encode_key,
     microseconds,
 )
@@ -107,9 +105,12 @@ class SqliteOnlineStore:
         with self._reading, self._unavailable_if_locked():
             held = {view: self._held(view, view_keys) for view, view_keys in keys.items()}
             rows = [held[view].get(key) for view, key in wanted]
-            for _, schema in self._reader.unknown(requests, rows):
-                self._learn(schema)
-        return self._reader.answers(requests, rows, at)
+            answers, unknown = self._reader.answers(requests, rows, at)
+            if unknown:
+                for _, schema in unknown:
+                    self._learn(schema)
+                answers, _ = self._reader.answers(requests, rows, at)
+        return answers
 
     async def aread(self, requests: Sequence[ViewRequest], at: datetime) -> list[FeatureValues]:
         """What `read` answers, from another thread: a file that is away blocks no loop."""
@@ -177,14 +178,14 @@ class SqliteOnlineStore:
                     applied += connection.executemany(statement, parameters).rowcount
         return applied
 
-    def _held(self, view: str, keys: list[bytes]) -> dict[bytes, HeldRow]:
+    def _held(self, view: str, keys: list[bytes]) -> dict[bytes, bytes]:
         found: list[tuple[bytes, bytes]] = []
         for start in range(0, len(keys), _KEYS):
             page = keys[start : start + _KEYS]
             marks = ",".join("?" * len(page))
             statement = f"select key, body from online_row where view = ? and key in ({marks})"  # noqa: S608
             found += self._reads.execute(statement, (view, *page))
-        return {key: decode_row(body) for key, body in found}
+        return dict(found)
 
     def _learn(self, schema: bytes) -> None:
         found = self._reads.execute("select names from online_names where schema = ?", (schema,))
