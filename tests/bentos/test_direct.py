@@ -96,6 +96,54 @@ def test_a_refusal_leaves_the_connection_to_the_next_request(wire: socket.socket
     assert answered["version"] == 1
 
 
+@pytest.mark.parametrize("more", [{"features": FEATURES}, {}], ids=["given", "stored"])
+def test_a_head_that_was_seen_before_is_answered_as_the_first_time(
+    wire: socket.socket, home: Path, more: dict[str, Any]
+) -> None:
+    units = [f"again-{len(more)}-{number:03}" for number in range(30)]
+    ids = []
+    for unit in units:
+        wire.sendall(request(unit, **more))
+        ids.append(answers(wire, 1)[0]["prediction_id"])
+    records, _ = read_segments(home / "journal" / MODEL, {})
+    unit_of = {record["prediction_id"]: record["unit_id"] for record in records}
+    assert [unit_of[prediction_id] for prediction_id in ids] == units
+
+
+def test_a_request_sent_before_the_last_answer_waits_its_turn(
+    wire: socket.socket, home: Path
+) -> None:
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    wire.sendall(request("turn-00"))
+    answers(wire, 1)
+    units = [f"turn-{number:02}" for number in range(1, 40)]
+    for unit in units:
+        wire.sendall(request(unit))  # features are read, so the one before is still under way
+    ids = [answer["prediction_id"] for answer in answers(wire, len(units))]
+    records, _ = read_segments(home / "journal" / MODEL, {})
+    unit_of = {record["prediction_id"]: record["unit_id"] for record in records}
+    assert [unit_of[prediction_id] for prediction_id in ids] == units
+
+
+def test_a_known_head_is_looked_at_by_the_gate_each_time(wire: socket.socket) -> None:
+    wrong = request("wrong").replace(b"Host: localhost", b"Host: elsewhere")
+    for _ in range(3):
+        wire.sendall(wrong)
+        assert "elsewhere" in answers(wire, 1)[0]["error"]
+
+
+def test_a_body_that_is_refused_under_a_known_head_leaves_the_connection(
+    wire: socket.socket,
+) -> None:
+    fine, broken = request("known", features=FEATURES), request("known", features=FEATURES)
+    broken = broken[:-1] + b"]"
+    for _ in range(3):
+        wire.sendall(fine)
+        assert answers(wire, 1)[0]["version"] == 1
+        wire.sendall(broken)
+        assert "error" in answers(wire, 1)[0]
+
+
 def test_clients_that_hang_up_leave_room_for_others(server: Server) -> None:
     for number in range(600):  # more than may be under way at a time
         with socket.create_connection(("127.0.0.1", server.port), timeout=15) as gone:

@@ -87,6 +87,7 @@ def test_an_answer_is_journalled_with_all_that_went_into_it(
         "entities": {"carrier": "UA", "origin": "EWR"},
         "context": {"distance": 700, "seats": 180, "is_holiday": False},
         "features": {"weather__temp": 0.5},
+        "feature_status": {"*": "PRESENT"},
         "feature_times": {"flights.weather": (NOON - HOUR).isoformat()},
         "feature_partitions": {"flights.weather": "2013-01-05"},
         "bucket": bucket_of(MODEL, "UA1545"),

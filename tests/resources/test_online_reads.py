@@ -128,6 +128,37 @@ def test_a_request_of_all_views_takes_one_round_trip(relay: Relay, view: str) ->
     store.close()
 
 
+def test_reads_of_one_turn_of_the_loop_share_a_round_trip(relay: Relay, view: str) -> None:
+    store = online_store(relay.url)
+    store.write(view, [row(key, temp=key) for key in range(20)])
+
+    async def trips() -> int:
+        await store.aread([request(view, 0)], NOON)
+        before = relay.round_trips
+        reads = [store.aread([request(view, key), request(view, 0)], NOON) for key in range(20)]
+        found = await asyncio.gather(*reads)
+        assert [one.values for one, _ in found] == [{"temp": key} for key in range(20)]
+        return relay.round_trips - before
+
+    assert asyncio.run(trips()) == 1
+    store.clear(view)
+    store.close()
+
+
+def test_an_answer_follows_the_row_and_the_time_not_the_last_answer(
+    online: OnlineStore, view: str
+) -> None:
+    wanted = ViewRequest(view=view, key=("EWR",), features=("temp",), ttl=2 * TICK)
+    for number in range(3):
+        online.write(view, [row("EWR", event=NOON + number * TICK, temp=number)])
+        for _ in range(2):
+            (found,) = online.read([wanted], NOON + number * TICK)
+            assert found.values == {"temp": number}
+    for late, status in ((2, Status.PRESENT), (3, Status.OUTSIDE_MAX_AGE), (2, Status.PRESENT)):
+        (found,) = online.read([wanted], NOON + (2 + late) * TICK)
+        assert found.status_by_feature == {"temp": status}
+
+
 def test_a_silent_redis_is_reported_within_the_timeout(relay: Relay, view: str) -> None:
     store = online_store(relay.url, TIMEOUT)
     store.write(view, [row("EWR", temp=1.0)])

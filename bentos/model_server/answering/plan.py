@@ -32,6 +32,7 @@ class Plan:
         shown: Columns of features that an answer tells the status of, as many first values of the
             stored ones as there are model inputs among them, then the computed ones.
         is_given_whole: Whether features that are given are all that the journal has of features.
+        views: The names of the card's views, as keys of a JSON object.
         is_quick: Whether a batch is run on the event loop.
     """
 
@@ -59,6 +60,7 @@ class Plan:
         self.shown = self.stored[: self.inputs] + self.computed
         self.statuses = StatusText(self.shown)
         self.is_given_whole = not self.computed and len(self.stored) == self.inputs
+        self.views = tuple(msgspec.json.encode(view.name) + b":" for view in card.views)
         self.artefact = b',"artifact_digest":' + msgspec.json.encode(artifact_digest)
         self._named: dict[str, bytes] = {}
         self._predictor = predictor

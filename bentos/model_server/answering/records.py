@@ -29,7 +29,7 @@ class Recorder:
 
     def __init__(self, bento: str) -> None:
         self._bento = b',"bento":' + _json(bento)
-        self._texts: dict[int | None, bytes] = {}
+        self._texts: dict[tuple[int | None, str | None], tuple[bytes, bytes]] = {}
 
     def written(self, item: Pending, found: Found, served_at: bytes) -> tuple[bytes, bytes, str]:
         """The answer's body, the journal's line (empty: not recorded), the prediction's id.
@@ -65,7 +65,7 @@ class Recorder:
                 b',"event_timestamp":"',
                 moment,
                 b'"',
-                _NO_ORIGINS if item.stored is None else self._origins(item, item.stored),
+                _NO_ORIGINS if item.stored is None else self._origins(plan, item.stored),
                 b',"latency_ms":%.3f,"bucket":%d,"revision":%d'
                 % (seconds * 1000, item.choice.bucket, item.choice.revision),
                 _caller(item),
@@ -74,27 +74,25 @@ class Recorder:
         )
         return body, line, identity.decode()
 
-    def _origins(self, item: Pending, stored: StoredValues) -> bytes:
+    def _origins(self, plan: Plan, stored: StoredValues) -> bytes:
         """When and where from each view's row came."""
-        pairs = list(zip(item.plan.card.views, stored.answers, strict=True))
-        partitions = {
-            view.name: None if found is None else found.partition for view, found in pairs
-        }
-        times = b",".join(
-            b'"%b":%b' % (view.name.encode(), self._time(found)) for view, found in pairs
-        )
-        return b',"feature_times":{%b},"feature_partitions":%b' % (times, _json(partitions))
+        pairs = [self._origin(found) for found in stored.answers]
+        times = b",".join([b"%b%b" % (name, time) for name, (time, _) in zip(plan.views, pairs)])  # noqa: B905
+        days = b",".join([b"%b%b" % (name, day) for name, (_, day) in zip(plan.views, pairs)])  # noqa: B905
+        return b',"feature_times":{%b},"feature_partitions":{%b}' % (times, days)
 
-    def _time(self, found: FeatureValues | None) -> bytes:
-        """The time of a row as JSON; rows of a view share a few."""
-        event = None if found is None else found.event
-        text = self._texts.get(event)
-        if text is None:
+    def _origin(self, found: FeatureValues | None) -> tuple[bytes, bytes]:
+        """Time and partition of a row as JSON; rows of a view share a few."""
+        if found is None:
+            return b"null", b"null"
+        known = self._texts.get((found.event, found.partition))
+        if known is None:
             if len(self._texts) > BUCKETS:
                 self._texts.clear()
-            moment = None if found is None else found.event_timestamp
-            text = self._texts[event] = _json(moment.isoformat() if moment else None)
-        return text
+            moment = found.event_timestamp
+            known = _json(moment.isoformat() if moment else None), _json(found.partition)
+            self._texts[found.event, found.partition] = known
+        return known
 
 
 def is_usable(found: Sequence[Found]) -> bool:

@@ -47,7 +47,7 @@ class Reading:
         self._views = [
             (
                 view.name,
-                tuple(entities[name] for name in view.entities),
+                picker([entities[name] for name in view.entities]),
                 view.features,
                 timedelta(seconds=view.ttl_seconds) if view.ttl_seconds else None,
             )
@@ -67,11 +67,11 @@ class Reading:
         return [
             ViewRequest(
                 view=name,
-                key=tuple([asked[position] for position in keys]),  # type: ignore[arg-type]
+                key=key_of(asked),  # type: ignore[arg-type]  (no lists: none is an entity)
                 features=features,
                 ttl=ttl,
             )
-            for name, keys, features, ttl in self._views
+            for name, key_of, features, ttl in self._views
         ]
 
     def arranged(self, answers: list[FeatureValues]) -> StoredValues:
