@@ -238,7 +238,7 @@ def test_shadows_are_offered_the_vector_of_every_answer(tmp_path: Path, store: O
         assert offered.prediction_id == answer["prediction_id"]
         assert offered.unit_id == "UA1545"
         assert offered.event_timestamp == NOON.isoformat()
-        assert offered.inputs == {
+        assert dict(zip(offered.names, offered.row, strict=True)) == {
             **REQUEST["entities"],
             **REQUEST["context"],
             "weather__temp": 0.5,

@@ -28,21 +28,17 @@ from tests.bentos.versions import NOON
 INPUTS = {"distance": 700, "weather__temp": 1.5, "carrier": "UA", "is_holiday": False, "seats": 9}
 
 
-class Stubborn(Predictor):
+def stubborn(folder: Path, first: Callable[[], None]) -> Predictor:
     """A predictor that does something else first."""
+    made = Predictor.load(folder)
+    run = made.run
 
-    first: Callable[[], None]
+    def runs(numeric: Any, categorical: Any) -> Any:
+        first()
+        return run(numeric, categorical)
 
-    @classmethod
-    def of(cls, folder: Path, first: Callable[[], None]) -> "Stubborn":
-        made = cls.load(folder)
-        assert isinstance(made, cls)
-        made.first = first
-        return made
-
-    def predict(self, columns: Any) -> Any:
-        self.first()
-        return super().predict(columns)
+    made.run = runs
+    return made
 
 
 class Bench:
@@ -69,7 +65,7 @@ class Bench:
         folder = write_artefact(self.home / str(version), bias=bias, document=document)
         target = Target(version=version, artifact_digest=f"sha256:{version}")
         served = self.routing.load(target, folder)
-        return replace(served, predictor=Stubborn.of(folder, first)) if first else served
+        return replace(served, predictor=stubborn(folder, first)) if first else served
 
     def shadow(self, *served: Served) -> None:
         assert self.routing.table is not None
@@ -82,7 +78,8 @@ class Bench:
                     prediction_id=f"p{number}",
                     unit_id=f"u{number}",
                     event_timestamp="2013-01-05T11:00:00+00:00",
-                    inputs=inputs,
+                    names=tuple(inputs),
+                    row=tuple(inputs.values()),
                 )
             )
 
@@ -163,7 +160,7 @@ def test_a_shadow_that_raises_is_recorded_and_the_others_go_on(
 
 def test_what_is_no_finite_number_is_an_error(bench: Bench, monkeypatch: Any) -> None:
     served = bench.served(2, 1.0)
-    monkeypatch.setattr(served.predictor, "predict", lambda columns: np.asarray([np.nan]))
+    monkeypatch.setattr(served.predictor, "run", lambda *_: np.asarray([np.nan]))
     bench.shadow(served)
     bench.offer(1)
     bench.wait(shadow_failed=1)
@@ -189,7 +186,7 @@ def test_a_journal_that_cannot_be_written_loses_shadows_alone(bench: Bench) -> N
     bench.wait(shadow_lost=3)
 
 
-def test_a_shadow_works_a_hundredth_of_the_time_at_most(bench: Bench) -> None:
+def test_a_shadow_works_a_four_hundredth_of_the_time_at_most(bench: Bench) -> None:
     worked: list[tuple[float, float]] = []
 
     def work() -> None:
@@ -200,8 +197,8 @@ def test_a_shadow_works_a_hundredth_of_the_time_at_most(bench: Bench) -> None:
 
     bench.shadow(bench.served(2, 1.0, first=work))
     bench.offer(1024)
-    bench.wait(shadow_answered=256)
-    assert all(after[0] - before[1] >= 0.19 for before, after in pairwise(worked))
+    bench.wait(shadow_answered=192)
+    assert all(after[0] - before[1] >= 0.79 for before, after in pairwise(worked))
 
 
 def test_a_shadow_that_sleeps_holds_up_nothing_and_rests_for_nothing(bench: Bench) -> None:

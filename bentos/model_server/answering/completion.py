@@ -125,5 +125,6 @@ def _shadowed(item: Pending, prediction_id: str) -> Shadowed:
         prediction_id=prediction_id,
         unit_id=item.request.unit_id,
         event_timestamp=item.request.event_timestamp.isoformat(),
-        inputs=dict(zip(item.plan.names, item.row, strict=True)),
+        names=item.plan.names,
+        row=item.row,
     )
