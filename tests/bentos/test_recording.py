@@ -223,8 +223,8 @@ class Noting(Shadows):
     def __init__(self) -> None:
         self.offered: list[Shadowed] = []
 
-    def has_room(self) -> bool:
-        return True
+    def room(self, rows: int) -> int:
+        return rows
 
     def offer(self, shadowed: Shadowed) -> None:
         self.offered.append(shadowed)

@@ -73,6 +73,8 @@ class Bench:
 
     def offer(self, n: int, inputs: dict[str, Any] = INPUTS) -> None:
         for number in range(n):
+            if not self.shadows.room(1):
+                continue
             self.shadows.offer(
                 Shadowed(
                     prediction_id=f"p{number}",

@@ -84,6 +84,7 @@ class Completion:
         ]
         problem = self._record(b"".join([line for _, _, line, _ in made]))
         self._meter.stage("journal", perf_counter() - started)
+        answered: list[tuple[Pending, str]] = []
         for item, body, line, prediction_id in made:
             if problem is not None and line:
                 if item.plan.card.serving.journal.required:
@@ -91,7 +92,9 @@ class Completion:
                     continue
                 self._meter.counts["journal_lost"] += 1
             item.outcome.set_result(body)
-            if self._shadows is not None and self._shadows.has_room():
+            answered.append((item, prediction_id))
+        if self._shadows is not None:
+            for item, prediction_id in answered[: self._shadows.room(len(answered))]:
                 self._shadows.offer(_shadowed(item, prediction_id))
 
     def _record(self, lines: bytes) -> str | None:

@@ -82,19 +82,17 @@ class Shadows:
         self._thread = threading.Thread(target=self._run, name="mlplat-shadows", daemon=True)
         self._thread.start()
 
-    def has_room(self) -> bool:
-        """Whether to make up what `offer` takes: where the queue is full, that is counted here."""
+    def room(self, rows: int) -> int:
+        """How many of so many rows to offer; those that the queue has no room for are counted."""
         if not self._routing.shadows:
-            return False
-        if self._queue.qsize() < _QUEUED:
-            return True
-        self._counts["shadow_dropped"] += 1
-        return False
+            return 0
+        taken = min(rows, max(_QUEUED - self._queue.qsize(), 0))
+        self._counts["shadow_dropped"] += rows - taken
+        return taken
 
     def offer(self, shadowed: Shadowed) -> None:
-        """Take one prediction to repeat; never blocks, never raises."""
-        if self.has_room():
-            self._queue.put(shadowed)
+        """Take one prediction that there is room for; never blocks, never raises."""
+        self._queue.put(shadowed)
 
     def close(self, timeout_seconds: float = 5.0) -> None:
         """Stop; what is queued is dropped, and a shadow that is at work is not waited for long."""
