@@ -75,8 +75,8 @@ class RedisOnlineStore:
 
     def read(self, requests: Sequence[ViewRequest], at: datetime) -> list[FeatureValues]:
         """Answers in request order, in one round trip."""
-        microseconds(at)
         if not requests:
+            microseconds(at)  # which refuses a time without zone
             return []
         wanted = [(request.view, encode_key(request.key)) for request in requests]
         fields: dict[str, dict[bytes, None]] = {}
@@ -92,8 +92,8 @@ class RedisOnlineStore:
 
     async def aread(self, requests: Sequence[ViewRequest], at: datetime) -> list[FeatureValues]:
         """What `read` answers; the tasks of a turn of an event loop share one round trip."""
-        microseconds(at)
         if not requests:
+            microseconds(at)  # which refuses a time without zone
             return []
         running = asyncio.get_running_loop()
         loop = self._loops.get(running)

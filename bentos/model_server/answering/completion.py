@@ -93,6 +93,10 @@ class Completion:
                 self._meter.counts["journal_lost"] += 1
             item.outcome.set_result(body)
             answered.append((item, prediction_id))
+        self._repeat(answered)
+
+    def _repeat(self, answered: list[tuple[Pending, str]]) -> None:
+        """Offer what was answered, and under which id, to the shadows."""
         if self._shadows is not None:
             for item, prediction_id in answered[: self._shadows.room(len(answered))]:
                 self._shadows.offer(_shadowed(item, prediction_id))
