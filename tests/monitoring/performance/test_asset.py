@@ -1,12 +1,18 @@
 """What the lake, the checks and people are told of served predictions and their late labels."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
 
+from mlplat_assets.catalogue import catalogue
+from mlplat_assets.monitoring.performance.asset import performance
+from resources.dagster_bindings import RESOURCES
 from tests.monitoring.performance.simulated import FOUND, materialise, put, served
 from tests.small_home import MODEL, open_lake, open_registry, register
 
@@ -130,3 +136,30 @@ def test_measuring_twice_leaves_the_same_rows_though_the_table_knew_no_variant(h
     labels = found(home, "__labels").sort("partition_day")
     assert labels["labelled"].to_list() == [ROWS] * 4 + [0] * 4
     assert labels["missing"].to_list() == [0] * 4 + [ROWS] * 4
+
+
+def test_the_daemon_measures_the_days_whose_labels_may_have_come_each_night() -> None:
+    declared = catalogue()
+    team = replace(declared.teams["flights"], end_day=None)
+    opened = replace(declared, teams={"flights": team})
+    asset = performance(opened.models[MODEL], opened)
+    night = datetime(2013, 3, 1, 2, tzinfo=UTC)
+    assert requested(asset, [night - timedelta(hours=1), night + timedelta(minutes=1)]) == [0, 9]
+    ended = performance(declared.models[MODEL], declared)
+    assert all(each.automation_condition is None for each in ended.specs)
+
+
+def requested(asset: dg.AssetsDefinition, moments: list[datetime]) -> list[int]:
+    """How many days of the asset each tick asks for."""
+    found, cursor = [], None
+    with dg.DagsterInstance.ephemeral() as instance:
+        for moment in moments:
+            ticked = dg.evaluate_automation_conditions(
+                dg.Definitions(assets=[asset], resources=RESOURCES),
+                instance,
+                cursor=cursor,
+                evaluation_time=moment,
+            )
+            cursor = ticked.cursor
+            found.append(ticked.get_num_requested(asset.key))
+    return found

@@ -30,8 +30,11 @@ MODEL = ModelSpec(
     # In minutes; a version of a week ago is told apart to 0.2, one of six weeks ago to 0.7.
     gates=(Gate(metric="rmse", margin=1.0),),
     slices=(Slice(column="origin"), Slice(column="local_hour", edges=(10, 16))),
-    # In minutes: a storm week is that much worse than the weeks before.
-    monitoring=Monitoring(tolerance=2.0, feature_age={"flights.weather": timedelta(hours=6)}),
+    monitoring=Monitoring(
+        tolerance=2.0,  # minutes: what a storm week adds
+        feature_age={"flights.weather": timedelta(hours=6)},
+        version_age=timedelta(days=30),
+    ),
     approvers=("dana@flights.example.com",),
     retrain=Retrain(cron="0 3 * * 1"),
 )
