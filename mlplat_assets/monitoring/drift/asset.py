@@ -1,7 +1,6 @@
 """The asset `drift/<team>/<model>`: each served day against the profile of its version."""
 
-import json
-from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,29 +9,42 @@ from mlplat_assets.automation import hourly
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key, table
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.monitoring.drift.plot import psi_plot
-from mlplat_assets.monitoring.drift.records import record
-from mlplat_assets.monitoring.drift.served import (
-    Days,
-    recorded_profile,
-    served_days,
-    served_versions,
+from mlplat_assets.monitoring.drift.closer_look import closer_look
+from mlplat_assets.monitoring.drift.days import (
+    Cards,
+    Reports,
+    daily_reports,
+    daily_segments,
+    served_cards,
 )
-from mlplat_assets.monitoring.drift.verdict import DriftReport, compare
+from mlplat_assets.monitoring.drift.records import record, record_segments
+from mlplat_assets.monitoring.drift.told import (
+    DATA_IS_SOUND,
+    WITHIN_TOLERANCE,
+    looked_at,
+    overview,
+    soundness,
+    tolerance,
+    worst_day,
+)
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
-from mlplat_assets.pictures import picture
-from resources.artifacts import ArtifactStore
+from resources.artifacts import ArtifactMissing, ArtifactStore
 from resources.lake import Lake
+from resources.settings import Settings
 
-# What the checks are called; alerts and the retrain governor ask for them by name.
-WITHIN_TOLERANCE = "within_tolerance"
-DATA_IS_SOUND = "data_is_sound"
+
+class DriftRequest(dg.Config):
+    """What to do beside comparing the days."""
+
+    look: bool = False
+    """Look closer at the worst day even if none drifted: a classifier, and Evidently's page."""
 
 
 def drift(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefinition:
     """How far each day's served inputs and predictions are from the training profile."""
     asset_key = key("drift", model.team, model.name)
     served = table("predictions", model.team, model.name)
+    recorded = table("drift", model.team, model.name)
 
     @dg.asset(
         key=asset_key,
@@ -44,98 +56,59 @@ def drift(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefiniti
         owners=[catalogue.owner(model)],
         kinds={"duckdb"},
         automation_condition=hourly(catalogue.teams[model.team]),
-        check_specs=[
-            dg.AssetCheckSpec(
-                WITHIN_TOLERANCE,
-                asset=asset_key,
-                description="No day of the window drifted from what the model was trained on.",
-            ),
-            dg.AssetCheckSpec(
-                DATA_IS_SOUND,
-                asset=asset_key,
-                description="No column is missing, retyped, emptied or in another unit.",
-            ),
-        ],
+        check_specs=_checks(asset_key),
     )
     def compared(
         context: dg.AssetExecutionContext,
+        config: DriftRequest,
         lake: dg.ResourceParam[Lake],
         artifacts: dg.ResourceParam[ArtifactStore],
+        settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         days = window(context)
-        reports = daily_reports(lake, artifacts, served, days)
-        record(lake, table("drift", model.team, model.name), reports, days)
-        return _result(model, reports)
+        cards = served_cards(lake, artifacts, served, days)
+        reports = daily_reports(lake, served, cards, days)
+        record(lake, recorded, reports, days)
+        if model.spec.drift.segments:
+            record_segments(lake, recorded, daily_segments(lake, served, cards, days), days)
+        metadata = overview(model.full_name, reports)
+        if reports and (config.look or any(one.verdict == "DRIFT" for one in reports.values())):
+            folder = settings.home / "pages" / "drift" / model.full_name
+            metadata |= _looked(lake, artifacts, served, cards, reports, folder)
+        return dg.MaterializeResult(
+            metadata=metadata, check_results=[tolerance(reports), soundness(reports)]
+        )
 
     return compared
 
 
-def daily_reports(
-    lake: Lake, artifacts: ArtifactStore, served: str, days: Days
-) -> dict[tuple[date, int], DriftReport]:
-    """One report for each day and version that served on it, by day."""
-    reports = {}
-    for version, digest in served_versions(lake, served, days).items():
-        card = json.loads((artifacts.get_folder(digest) / "card.json").read_text())
-        profile = recorded_profile(card)
-        for (day,), sketch in served_days(lake, served, version, profile, days).items():
-            reports[day, version] = compare(sketch, profile, card["drift"])
-    return dict(sorted(reports.items()))
-
-
-def _result(
-    model: Declared[ModelSpec], reports: dict[tuple[date, int], DriftReport]
-) -> dg.MaterializeResult:
-    drifted = [day for (day, _), report in reports.items() if report.verdict == "DRIFT"]
-    metadata: dict[str, Any] = {
-        "days": dg.MetadataValue.md(_days_table(reports)),
-        "drifted_days": len(drifted),
-        "broken_days": sum(bool(report.broken) for report in reports.values()),
-    }
-    if reports:
-        (day, _), worst = max(reports.items(), key=lambda item: len(item[1].drifted))
-        plot = psi_plot(worst, title=f"{model.full_name}, {day}")
-        metadata["worst_day"] = picture(plot)
-    return dg.MaterializeResult(
-        metadata=metadata, check_results=[_tolerance(reports, drifted), _soundness(reports)]
-    )
-
-
-def _days_table(reports: dict[tuple[date, int], DriftReport]) -> str:
-    lines = [
-        f"| {day} | {version} | {report.rows} | {report.verdict} | {', '.join(report.drifted)} | "
-        f"{_broken(report)} |"
-        for (day, version), report in reports.items()
+def _checks(asset_key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(
+            WITHIN_TOLERANCE,
+            asset=asset_key,
+            description="No day of the window drifted from what the model was trained on.",
+        ),
+        dg.AssetCheckSpec(
+            DATA_IS_SOUND,
+            asset=asset_key,
+            description="No column is missing, retyped, emptied, infinite or in another unit.",
+        ),
     ]
-    head = "| day | version | rows | verdict | drifted | broken |"
-    return "\n".join([head, "|---" * 6 + "|", *lines])
 
 
-def _tolerance(
-    reports: dict[tuple[date, int], DriftReport], drifted: list[date]
-) -> dg.AssetCheckResult:
-    unclear = sum(report.verdict == "INCONCLUSIVE" for report in reports.values())
-    told = f"drifted on {', '.join(map(str, drifted))}" if drifted else "no day drifted"
-    return dg.AssetCheckResult(
-        check_name=WITHIN_TOLERANCE,
-        passed=not drifted,
-        description=f"{told}; {len(reports)} days compared, {unclear} of them too small to tell",
-    )
-
-
-def _soundness(reports: dict[tuple[date, int], DriftReport]) -> dg.AssetCheckResult:
-    broken = {when: report for when, report in reports.items() if report.broken}
-    told = "; ".join(f"{day}: {_broken(report)}" for (day, _), report in broken.items())
-    return dg.AssetCheckResult(
-        check_name=DATA_IS_SOUND,
-        passed=not broken,
-        description=f"put right what feeds them: {told}" if told else "no column is broken",
-    )
-
-
-def _broken(report: DriftReport) -> str:
-    return ", ".join(
-        f"{column.name} ({', '.join(one.fault for one in column.findings if one.breaks)})"
-        for column in report.columns
-        if column.broken
-    )
+def _looked(
+    lake: Lake,
+    artifacts: ArtifactStore,
+    served: str,
+    cards: Cards,
+    reports: Reports,
+    folder: Path,
+) -> dict[str, Any]:
+    """What the worst day looks like; it decides nothing, so it may be impossible."""
+    worst = worst_day(reports)
+    try:
+        look = closer_look(lake, artifacts, cards[worst[1]], served, worst, folder)
+    except ArtifactMissing as error:
+        return {"closer_look": f"none: the training set is not kept any more ({error})"}
+    return looked_at(look)

@@ -1,10 +1,12 @@
 """Drift as rows of the lake: one per day, version and column."""
 
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 
+from mlplat_assets.monitoring.drift.segments import SegmentDrift
 from mlplat_assets.monitoring.drift.verdict import ColumnDrift, DriftReport
 from resources.lake import Lake, add_column
 
@@ -27,6 +29,19 @@ SCHEMA = pa.schema(
         ("drifted", pa.bool_()),
         ("broken", pa.bool_()),
         *((name, pa.float64()) for name in _FLOATS),
+    ]
+)
+SEGMENTS_SCHEMA = pa.schema(
+    [
+        ("partition_day", pa.date32()),
+        ("version", pa.int64()),
+        ("segment", pa.string()),
+        ("value", pa.string()),
+        ("rows", pa.int64()),
+        ("reference_rows", pa.int64()),
+        ("column", pa.string()),
+        *((name, pa.float64()) for name in ("psi", "threshold", "p_value")),
+        ("drifted", pa.bool_()),
     ]
 )
 _SQL = {pa.string(): "varchar", pa.bool_(): "boolean", pa.float64(): "double"}
@@ -72,6 +87,22 @@ def _row(day: date, version: int, report: DriftReport, column: ColumnDrift) -> d
         "chi_square_p": measures.chi_square_p,
         "mean": measures.mean,
     }
+
+
+def record_segments(
+    lake: Lake,
+    table: str,
+    found: dict[tuple[date, int], list[SegmentDrift]],
+    days: tuple[date, date],
+) -> None:
+    """Make the days of `<table>__segments` hold these comparisons, one row each."""
+    rows = [
+        {"partition_day": day, "version": version, **asdict(one), "drifted": one.drifted}
+        for (day, version), listed in found.items()
+        for one in listed
+    ]
+    kept = pa.Table.from_pylist(rows, schema=SEGMENTS_SCHEMA)
+    lake.replace_days(f"{table}__segments", kept, *days)
 
 
 def _widen(lake: Lake, table: str) -> None:

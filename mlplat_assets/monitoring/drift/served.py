@@ -41,8 +41,8 @@ def served_days(
     """
     columns = profiled_columns(profile)
     names = [*profile["columns"]]
-    source, paths = _source(served, names)
-    cells = _cells(names)
+    source, paths = journal_source(served, names)
+    cells = journal_cells(names)
     by = ["partition_day", *([cells[segment].value] if segment else [])]
     with lake.connect() as connection:
         return sketches(connection, source, columns, cells, by=by, bound=[*paths, version, *days])
@@ -56,20 +56,24 @@ def recorded_profile(card: Mapping[str, Any]) -> Profile:
     return {**profile, "columns": columns}
 
 
-def _source(served: str, names: Sequence[str]) -> tuple[str, list[list[str]]]:
-    """The predictions with each document taken apart once, and the paths that it binds."""
+def journal_source(served: str, names: Sequence[str]) -> tuple[str, list[list[str]]]:
+    """Predictions with each document taken apart once, and what its first marks bind.
+
+    Then it binds a version, and the first and last day.
+    """
     paths = [f'$."{name}"' for name in names]
     parts = ", ".join(
         f"json_type({one}, ?::varchar[]) as {one}_types, "
         f"json_extract_string({one}, ?::varchar[]) as {one}_values"
         for one in _DOCUMENTS
     )
-    source = f"""(select partition_day, prediction, {parts} from {served}
+    source = f"""(select prediction_id, partition_day, prediction, {parts} from {served}
                   where version = ? and partition_day between ? and ?)"""
     return source, [paths] * (2 * len(_DOCUMENTS))
 
 
-def _cells(names: Sequence[str]) -> dict[str, Cell]:
+def journal_cells(names: Sequence[str]) -> dict[str, Cell]:
+    """The input columns of `journal_source`, and `prediction`."""
     cells = {PREDICTION: Cell(value="prediction", type="DOUBLE")}
     for place, name in enumerate(names, start=1):
         told = [(f"{one}_types[{place}]", f"{one}_values[{place}]") for one in reversed(_DOCUMENTS)]
