@@ -6,6 +6,7 @@ import dagster as dg
 
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.experiments.asset import experiment
 from mlplat_assets.features.ingest import raw_table
 from mlplat_assets.features.online.assets import online_view
 from mlplat_assets.features.python_views import python_view
@@ -54,6 +55,7 @@ AUTOMATED: tuple[Stage, ...] = (
     "predictions",
     "shadow_predictions",
     "drift",
+    "experiments",
 )
 
 
@@ -76,6 +78,7 @@ def assemble(declared: Catalogue) -> dg.Definitions:
         *(python_view(view, declared) for view in declared.views.values() if not view.dbt_model),
         *(online_view(view, declared) for view in declared.views.values() if view.spec.online),
         *(asset for model in declared.models.values() for asset in model_assets(model, declared)),
+        *(experiment(each, declared) for each in declared.experiments.values()),
     ]
     checks = (freshness_checks(team, declared) for team in declared.teams.values())
     return dg.Definitions(
