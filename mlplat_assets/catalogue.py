@@ -22,6 +22,7 @@ from mlplat_assets.model_spec import METRICS, ModelSpec
 from mlplat_assets.monitoring_checks import check_monitoring
 from mlplat_assets.on_demand_checks import check_on_demand, check_on_demand_of
 from mlplat_assets.references import parse_cron, resolve_features, resolve_label, resolve_service
+from mlplat_assets.rollout_checks import check_rollout
 from mlplat_assets.search_checks import check_search
 from mlplat_assets.serving_checks import check_serving
 from mlplat_assets.spec import FeatureService, FeatureView, OnDemandView, Source
@@ -134,6 +135,7 @@ def _check_model(model: Declared[ModelSpec], declared: Catalogue) -> None:
     _check_gates(model)
     check_approval(model)
     check_trainer(model, label)
+    check_rollout(model)
     check_search(model)
     check_serving(model, features, label)
     check_monitoring(model, features)

@@ -27,6 +27,8 @@ from mlplat_assets.monitoring.performance.asset import performance
 from mlplat_assets.monitoring.predictions import predictions
 from mlplat_assets.monitoring.shadow_predictions import shadow_predictions
 from mlplat_assets.monitoring.skew_checks import skew_checks
+from mlplat_assets.rollouts.asset import rollout
+from mlplat_assets.rollouts.sensor import rollouts_due
 from mlplat_assets.scoring.asset import scores
 from resources.dagster_bindings import RESOURCES
 
@@ -89,7 +91,11 @@ def assemble(declared: Catalogue) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         asset_checks=[check for check in checks if check],
-        sensors=[champion_changed, *(automation(team) for team in declared.teams)],
+        sensors=[
+            champion_changed,
+            *rollouts_due(declared),
+            *(automation(team) for team in declared.teams),
+        ],
         resources={**RESOURCES, "dbt": dbt_resource()},
         executor=dg.in_process_executor,
     )
@@ -98,7 +104,8 @@ def assemble(declared: Catalogue) -> dg.Definitions:
 def model_assets(model: Declared[ModelSpec], declared: Catalogue) -> list[dg.AssetsDefinition]:
     """The chain of one model, from its training set to its performance."""
     searched = [search_of(model, declared)] if model.spec.search else []
-    return [*(make(model, declared) for make in CHAIN), *searched]
+    rolled_out = [rollout(model, declared)] if model.spec.rollout else []
+    return [*(make(model, declared) for make in CHAIN), *searched, *rolled_out]
 
 
 def automation(team: str) -> dg.AutomationConditionSensorDefinition:

@@ -50,6 +50,8 @@ FORBIDDEN = [
     ),
     # Monitoring reads what models write by asset key.
     ("mlplat_assets.monitoring", {"mlplat_assets.models"}, set()),
+    ("mlplat_assets.rollouts", {"mlplat_assets.models"}, set()),
+    ("mlplat_assets.monitoring", {"mlplat_assets.rollouts"}, set()),
     ("mlplat_assets.features", {"mlplat_assets.models", "mlplat_assets.monitoring"}, set()),
     # A version's card carries the profile that its live traffic is compared with.
     ("mlplat_assets.models", {"mlplat_assets.monitoring"}, {"mlplat_assets.models.training"}),

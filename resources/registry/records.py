@@ -42,6 +42,7 @@ class Action(StrEnum):
     TOKEN_CREATED = "token_created"
     TOKEN_REVOKED = "token_revoked"
     TRAFFIC_CHANGED = "traffic_changed"
+    ROLLOUT_CHANGED = "rollout_changed"
 
 
 ACCEPTED = (Action.REGISTERED, Action.REEVALUATED)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from resources.digests import digest
-from resources.registry import approvals, audit, tokens, traffic, versions
+from resources.registry import approvals, audit, rollouts, tokens, traffic, versions
 from resources.registry.errors import AuditBroken
 from resources.registry.records import ACCEPTED, Action, Version
 from resources.registry.tables import audit_head
@@ -18,11 +18,13 @@ _GRANTS = {
     Action.REJECTED: "approval",
     Action.TOKEN_CREATED: "token",
     Action.TRAFFIC_CHANGED: "traffic table",
+    Action.ROLLOUT_CHANGED: "rollout step",
 }
 _STREAMS = {
     "approval": approvals.stream,
     "token": tokens.stream,
     "traffic table": traffic.stream,
+    "rollout step": rollouts.stream,
 }
 _REVOCATIONS = {Action.APPROVAL_REVOKED: "approval", Action.TOKEN_REVOKED: "token"}
 

@@ -12,7 +12,7 @@ from resources.artifacts import artifact_store
 from resources.digests import digest
 from resources.registry.records import Version
 from resources.registry.registry import Registry, registry
-from tests.bentos.artefacts import MODEL, write_artefact
+from tests.bentos.artefacts import MODEL, fail_beyond, write_artefact
 
 NOON = datetime(2013, 1, 5, 12, tzinfo=UTC)
 
@@ -48,10 +48,13 @@ def register(
     document: dict[str, Any] | None = None,
     store: Registry | None = None,
     model: str = MODEL,
+    fails_beyond: float | None = None,
 ) -> Version:
-    """Store and register an artefact with this bias."""
+    """Store and register an artefact with this bias, failing as `fail_beyond` says."""
     versions = store or open_registry(home)
     folder = write_artefact(home / "built" / str(bias), bias=bias, document=document)
+    if fails_beyond is not None:
+        fail_beyond(folder, fails_beyond)
     artifact_digest = artifact_store(str(home / "artifacts")).put_folder(folder)
     champion = versions.champion(model)
     evidence: dict[str, Any] = {

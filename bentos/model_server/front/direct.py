@@ -22,6 +22,7 @@ from bentos.model_server.front.gate import Admitted, Gate
 from bentos.model_server.front.heads import Heads
 from bentos.model_server.front.refusal import HeaderPairs, Refusal
 from bentos.model_server.front.whole import sent_whole
+from bentos.model_server.request.contract import Request
 from bentos.model_server.routing.versions import Choice
 
 PATH = "/v1/predict"
@@ -91,13 +92,17 @@ class Written:
 
     Attributes:
         choice: Who answers; None until the request is understood.
+        request: What was understood.
         started: A time of `time.perf_counter`.
     """
 
-    __slots__ = ("_admitted", "_endpoint", "_gate", "_is_done", "_line", "choice", "started")
+    __slots__ = (
+        "_admitted", "_endpoint", "_gate", "_is_done", "_line", "choice", "request", "started",
+    )  # fmt: skip
 
     def __init__(self, endpoint: Endpoint, gate: Gate, admitted: Admitted, line: Line) -> None:
         self.choice: Choice | None = None
+        self.request: Request | None = None
         self.started = perf_counter()
         self._endpoint = endpoint
         self._gate = gate
@@ -121,7 +126,7 @@ class Written:
 
     def set_exception(self, error: Exception, /) -> None:
         """Send a refusal."""
-        answer = self._endpoint.refused(error, self.choice, self.started)
+        answer = self._endpoint.refused(error, self.choice, self.started, self.request)
         self._leave()
         if not self._line.disconnected:
             self._line.reply(answer.status, answer.body, retry_after(answer))
