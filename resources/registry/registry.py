@@ -9,6 +9,7 @@ from resources.registry.database import Database
 from resources.registry.errors import TransitionRefused
 from resources.registry.identity import Role, person
 from resources.registry.records import Action, Approval, Stage, Version
+from resources.registry.retraining_desk import RetrainingDesk
 from resources.registry.token_desk import TokenDesk
 from resources.registry.traffic_registrar import TrafficRegistrar
 from resources.registry.transitions import Decision
@@ -48,6 +49,11 @@ class Registry(TrafficRegistrar):
     def tokens(self) -> TokenDesk:
         """Who may act."""
         return TokenDesk(self.database, self._desk)
+
+    @property
+    def retrainings(self) -> RetrainingDesk:
+        """Requests to retrain, and what became of each."""
+        return RetrainingDesk(self.database, self._desk)
 
     def migrate(self) -> None:
         """Create or upgrade the tables. Cheap when they are up to date, safe when raced."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from resources.digests import digest
-from resources.registry import approvals, audit, tokens, traffic, versions
+from resources.registry import approvals, audit, retrainings, tokens, traffic, versions
 from resources.registry.errors import AuditBroken
 from resources.registry.records import ACCEPTED, Action, Version
 from resources.registry.tables import audit_head
@@ -18,11 +18,13 @@ _GRANTS = {
     Action.REJECTED: "approval",
     Action.TOKEN_CREATED: "token",
     Action.TRAFFIC_CHANGED: "traffic table",
+    **dict.fromkeys(retrainings.ACTIONS, "retraining"),
 }
 _STREAMS = {
     "approval": approvals.stream,
     "token": tokens.stream,
     "traffic table": traffic.stream,
+    "retraining": retrainings.stream,
 }
 _REVOCATIONS = {Action.APPROVAL_REVOKED: "approval", Action.TOKEN_REVOKED: "token"}
 
@@ -64,7 +66,7 @@ def verify(connection: sa.Connection) -> int:
 
     Raises:
         AuditBroken: An entry was edited, removed, inserted or swapped, or a version, approval,
-            token or traffic table was changed behind the log.
+            token, traffic table or retraining was changed behind the log.
     """
     told = _Told()
     with closing(audit.stream(connection)) as rows:
