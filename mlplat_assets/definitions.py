@@ -20,7 +20,7 @@ from mlplat_assets.models.registration import version
 from mlplat_assets.models.search.asset import search_of
 from mlplat_assets.models.training import candidate
 from mlplat_assets.models.training_set_asset import training_set
-from mlplat_assets.monitoring.drift_asset import drift
+from mlplat_assets.monitoring.drift.asset import drift
 from mlplat_assets.monitoring.performance import performance
 from mlplat_assets.monitoring.predictions import predictions
 from mlplat_assets.monitoring.shadow_predictions import shadow_predictions
