@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from mlplat_assets.models.evaluations.intervals import Interval
+from mlplat_assets.statistics.intervals import Interval
 
 Verdict = Literal["WOULD_HELP", "WOULD_NOT_HELP", "INCONCLUSIVE"]
 

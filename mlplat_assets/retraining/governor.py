@@ -16,7 +16,7 @@ from resources.registry.retraining_records import (
 BUDGET_SPAN = timedelta(days=30)
 SKIPPED = RetrainingState.SKIPPED
 # Only what says that the model is worse now can be answered by "it would not be better".
-_DOUBTED = ("drift", "decay", "concept_drift")
+DOUBTED = ("drift", "decay", "concept_drift")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def judge(
     if held is not None:
         return held
     evidence = _evidence(seen)
-    doubted = asked.trigger in _DOUBTED
+    doubted = asked.trigger in DOUBTED
     if doubted and seen.benefit is not None and seen.benefit.verdict == "WOULD_NOT_HELP":
         again = now + terms.retrain.cooldown
         return _skip("would_not_help", seen.benefit.told, evidence, again_at=again)

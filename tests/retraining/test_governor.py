@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mlplat_assets.models.evaluations.intervals import Interval
 from mlplat_assets.retrain_spec import Retrain
 from mlplat_assets.retraining.benefit_verdict import benefit_of, unknown
 from mlplat_assets.retraining.governor import Broken, Circumstances, Terms, judge
 from mlplat_assets.retraining.triggers import Failing, Kind, Serving, asked, triggers
+from mlplat_assets.statistics.intervals import Interval
 from resources.registry.retraining_records import Asked, Judgement, Retraining, RetrainingState
 
 MODEL = "flights.arrival_delay"

@@ -148,6 +148,16 @@ def _result(
                 check_name="within_tolerance",
                 passed=not drifted,
                 description=f"drifted on {days}" if drifted else "no day drifted",
+                metadata=_newest(drifted),
             )
         ],
     )
+
+
+def _newest(drifted: dict[tuple[date, int], DriftReport]) -> dict[str, Any]:
+    """The version and columns of the newest drifted day, which the retraining governor reads."""
+    if not drifted:
+        return {}
+    (day, version), report = max(drifted.items(), key=lambda item: item[0])
+    found = {"day": day.isoformat(), "version": version, "columns": list(report.drifted)}
+    return {"drifted": dg.MetadataValue.json(found)}
