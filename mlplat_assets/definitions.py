@@ -4,6 +4,8 @@ import warnings
 
 import dagster as dg
 
+from mlplat_assets.approvals.asset import approvals
+from mlplat_assets.approvals.sensor import approval_given
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.features.ingest import raw_table
@@ -36,6 +38,7 @@ CHAIN = (
     candidate,
     evaluation,
     version,
+    approvals,
     champion,
     bento,
     endpoint,
@@ -89,7 +92,12 @@ def assemble(declared: Catalogue) -> dg.Definitions:
     return dg.Definitions(
         assets=[*tables, *chains, *governed],
         asset_checks=[check for check in checks if check],
-        sensors=[champion_changed, due, *(automation(team) for team in declared.teams)],
+        sensors=[
+            champion_changed,
+            due,
+            approval_given(declared.models),
+            *(automation(team) for team in declared.teams),
+        ],
         resources={**RESOURCES, "dbt": dbt_resource()},
         executor=dg.in_process_executor,
     )
