@@ -13,16 +13,18 @@ from datetime import timedelta
 class DriftPolicy:
     """When served features count as drifted away from the training profile.
 
-    A column drifts when its PSI in a one-day window exceeds both `psi_floor` and the
-    `quantile` of the PSI that single days of the training period had against the whole of it.
-    A window drifts when at least `columns` columns do. Below `minimum_rows` the verdict is
-    INCONCLUSIVE.
+    A column drifts when its difference is significant among so many columns, and its PSI in a
+    one-day window exceeds `psi_floor`, what chance gives, and the `quantile` of the PSI that
+    single days of the training period had against the whole of it. A window drifts when at least
+    `columns` columns do. Below `minimum_rows`, and always below 200, the verdict is INCONCLUSIVE.
+    `segments` are input columns whose values are looked at one by one.
     """
 
-    psi_floor: float = 0.25
+    psi_floor: float = 0.2
     quantile: float = 1.0
     columns: int = 2
     minimum_rows: int = 200
+    segments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

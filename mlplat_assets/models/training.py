@@ -215,6 +215,7 @@ def _package(
             parts.train["event_timestamp"].dt.date(),
             decided(bare.predict(input_columns(parts.train, fitted.preprocessing))),
             quantile=model.spec.drift.quantile,
+            segments=model.spec.drift.segments,
         ),
         **forms.card(),
         "lineage": lineage,

@@ -1,163 +1,114 @@
 """The asset `drift/<team>/<model>`: each served day against the profile of its version."""
 
-import json
-from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import polars as pl
-import pyarrow as pa
 
 from mlplat_assets.automation import hourly
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key, table
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.monitoring.drift.plot import psi_plot
-from mlplat_assets.monitoring.drift.profile import Profile
-from mlplat_assets.monitoring.drift.verdict import DriftReport, compare
-from mlplat_assets.monitoring.predictions import served_inputs
-from mlplat_assets.partitions import SINGLE_RUN, daily, window
-from mlplat_assets.pictures import picture
-from resources.artifacts import ArtifactStore
-from resources.lake import Lake
-
-SCHEMA = pa.schema(
-    [
-        ("partition_day", pa.date32()),
-        ("version", pa.int64()),
-        ("verdict", pa.string()),
-        ("rows", pa.int64()),
-        ("column", pa.string()),
-        ("psi", pa.float64()),
-        ("threshold", pa.float64()),
-        ("drifted", pa.bool_()),
-        ("null_share", pa.float64()),
-    ]
+from mlplat_assets.monitoring.drift.closer_look import closer_look
+from mlplat_assets.monitoring.drift.days import (
+    Cards,
+    Reports,
+    daily_reports,
+    daily_segments,
+    served_cards,
 )
+from mlplat_assets.monitoring.drift.records import record, record_segments
+from mlplat_assets.monitoring.drift.told import (
+    DATA_IS_SOUND,
+    WITHIN_TOLERANCE,
+    looked_at,
+    overview,
+    soundness,
+    tolerance,
+    worst_day,
+)
+from mlplat_assets.partitions import SINGLE_RUN, daily, window
+from resources.artifacts import ArtifactMissing, ArtifactStore
+from resources.lake import Lake
+from resources.settings import Settings
+
+
+class DriftRequest(dg.Config):
+    """What to do beside comparing the days."""
+
+    look: bool = False
+    """Look closer at the worst day even if none drifted: a classifier, and Evidently's page."""
 
 
 def drift(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefinition:
     """How far each day's served inputs and predictions are from the training profile."""
     asset_key = key("drift", model.team, model.name)
     served = table("predictions", model.team, model.name)
+    recorded = table("drift", model.team, model.name)
 
     @dg.asset(
         key=asset_key,
-        description="PSI of each served column against the training profile, day by day.",
+        description="Each served column against the training profile, day by day.",
         deps=[key("predictions", model.team, model.name)],
         partitions_def=daily(catalogue.teams[model.team]),
         backfill_policy=SINGLE_RUN,
         group_name=group("drift", model.team),
         owners=[catalogue.owner(model)],
-        kinds={"polars"},
+        kinds={"duckdb"},
         automation_condition=hourly(catalogue.teams[model.team]),
-        check_specs=[
-            dg.AssetCheckSpec(
-                "within_tolerance",
-                asset=asset_key,
-                description="No day of the window drifted from what the model was trained on.",
-            )
-        ],
+        check_specs=_checks(asset_key),
     )
     def compared(
         context: dg.AssetExecutionContext,
+        config: DriftRequest,
         lake: dg.ResourceParam[Lake],
         artifacts: dg.ResourceParam[ArtifactStore],
+        settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        first, last = window(context)
-        reports = daily_reports(lake, artifacts, served, first, last)
-        rows = pa.Table.from_pylist(_rows(reports), schema=SCHEMA)
-        lake.replace_days(table("drift", model.team, model.name), rows, first, last)
-        return _result(model, reports)
+        days = window(context)
+        cards = served_cards(lake, artifacts, served, days)
+        reports = daily_reports(lake, served, cards, days)
+        record(lake, recorded, reports, days)
+        if model.spec.drift.segments:
+            record_segments(lake, recorded, daily_segments(lake, served, cards, days), days)
+        metadata = overview(model.full_name, reports)
+        if reports and (config.look or any(one.verdict == "DRIFT" for one in reports.values())):
+            folder = settings.home / "pages" / "drift" / model.full_name
+            metadata |= _looked(lake, artifacts, served, cards, reports, folder)
+        return dg.MaterializeResult(
+            metadata=metadata, check_results=[tolerance(reports), soundness(reports)]
+        )
 
     return compared
 
 
-def daily_reports(
-    lake: Lake, artifacts: ArtifactStore, served: str, first: date, last: date
-) -> dict[tuple[date, int], DriftReport]:
-    """One report for each day and version that served on it."""
-    rows = pl.DataFrame(
-        lake.read(f"select * from {served} where partition_day between ? and ?", [first, last])
-    )
-    reports = {}
-    for (day, version), part in sorted(
-        rows.partition_by("partition_day", "version", as_dict=True).items()
-    ):
-        card = json.loads(
-            (artifacts.get_folder(part["artifact_digest"][0]) / "card.json").read_text()
-        )
-        profile = recorded_profile(card)
-        inputs = served_inputs(part, list(profile["columns"]))
-        reports[day, version] = compare(
-            inputs, part["prediction"].to_numpy(), profile, card["drift"]
-        )
-    return reports
-
-
-def recorded_profile(card: dict[str, Any]) -> Profile:
-    """The profile without redacted columns, which would look like ones that went missing."""
-    redacted = card.get("serving", {}).get("journal", {}).get("redact", ())
-    profile: Profile = card["profile"]
-    columns = {name: one for name, one in profile["columns"].items() if name not in redacted}
-    return {**profile, "columns": columns}
-
-
-def _rows(reports: dict[tuple[date, int], DriftReport]) -> list[dict[str, Any]]:
+def _checks(asset_key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     return [
-        {
-            "partition_day": day,
-            "version": version,
-            "verdict": report.verdict,
-            "rows": report.rows,
-            "column": column.name,
-            "psi": column.psi,
-            "threshold": column.threshold,
-            "drifted": column.drifted,
-            "null_share": column.null_share,
-        }
-        for (day, version), report in reports.items()
-        for column in report.columns
+        dg.AssetCheckSpec(
+            WITHIN_TOLERANCE,
+            asset=asset_key,
+            description="No day of the window drifted from what the model was trained on.",
+        ),
+        dg.AssetCheckSpec(
+            DATA_IS_SOUND,
+            asset=asset_key,
+            description="No column is missing, retyped, emptied, infinite or in another unit.",
+        ),
     ]
 
 
-def _result(
-    model: Declared[ModelSpec], reports: dict[tuple[date, int], DriftReport]
-) -> dg.MaterializeResult:
-    drifted = {when: report for when, report in reports.items() if report.verdict == "DRIFT"}
-    lines = [
-        f"| {day} | {version} | {report.rows} | {report.verdict} | {', '.join(report.drifted)} |"
-        for (day, version), report in reports.items()
-    ]
-    table_text = "\n".join(
-        ["| day | version | rows | verdict | drifted |", "|---" * 5 + "|", *lines]
-    )
-    metadata: dict[str, Any] = {
-        "days": dg.MetadataValue.md(table_text),
-        "drifted_days": len(drifted),
-    }
-    if reports:
-        (day, _), worst = max(reports.items(), key=lambda item: len(item[1].drifted))
-        plot = psi_plot(worst, title=f"{model.full_name}, {day}")
-        metadata["worst_day"] = picture(plot)
-    days = ", ".join(str(day) for day, _ in drifted)
-    return dg.MaterializeResult(
-        metadata=metadata,
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="within_tolerance",
-                passed=not drifted,
-                description=f"drifted on {days}" if drifted else "no day drifted",
-                metadata=_newest(drifted),
-            )
-        ],
-    )
-
-
-def _newest(drifted: dict[tuple[date, int], DriftReport]) -> dict[str, Any]:
-    """The version and columns of the newest drifted day, which the retraining governor reads."""
-    if not drifted:
-        return {}
-    (day, version), report = max(drifted.items(), key=lambda item: item[0])
-    found = {"day": day.isoformat(), "version": version, "columns": list(report.drifted)}
-    return {"drifted": dg.MetadataValue.json(found)}
+def _looked(
+    lake: Lake,
+    artifacts: ArtifactStore,
+    served: str,
+    cards: Cards,
+    reports: Reports,
+    folder: Path,
+) -> dict[str, Any]:
+    """What the worst day looks like; it decides nothing, so it may be impossible."""
+    worst = worst_day(reports)
+    try:
+        look = closer_look(lake, artifacts, cards[worst[1]], served, worst, folder)
+    except ArtifactMissing as error:
+        return {"closer_look": f"none: the training set is not kept any more ({error})"}
+    return looked_at(look)

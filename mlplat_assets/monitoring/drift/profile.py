@@ -5,57 +5,52 @@ are never read again. Shares are of all rows, so that the shares of a column's b
 share add up to 1. NaN counts as null; an infinite value falls into an outermost bin.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Self, TypeAlias, TypedDict
+from typing import NotRequired, TypedDict
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-Floats: TypeAlias = npt.NDArray[np.float64]
-Integers: TypeAlias = npt.NDArray[np.int64]
+from mlplat_assets.monitoring.drift.bins import (
+    BINS,
+    FINE_BINS,
+    GREATEST,
+    TAILS,
+    CategoricalProfile,
+    ColumnProfile,
+    Fine,
+    Floats,
+    Integers,
+    NumericProfile,
+    between,
+    coarse,
+    cuts,
+    quantile_edges,
+)
+from mlplat_assets.monitoring.drift.counting import sketches, table_cells
+from mlplat_assets.monitoring.drift.segment_profile import SegmentProfile, segment_profiles
+from mlplat_assets.monitoring.drift.sketch import Sketch
+from mlplat_assets.statistics.distances import psi
 
-BINS = 10
-# A share of zero makes PSI infinite; this is the field's usual floor.
-SHARE_FLOOR = 1e-4
-# Rarer categories share bins: at 0.05 a bin expects 10 of 200 rows, at 0.025 so many were empty by
-# chance that one undrifted column in 20 had a PSI above 0.25.
-LEAST_SHARE = 0.05
 PREDICTION = "prediction"
-GREATEST = float(np.finfo(np.float64).max)
-
-
-class NumericProfile(TypedDict):
-    """A numeric column: bin i holds `edges[i-1] < value <= edges[i]`, the outer ones are open."""
-
-    kind: Literal["numeric"]
-    edges: list[float]
-    shares: list[float]
-    null_share: float
-    minimum: float | None
-    maximum: float | None
-    threshold: float
-
-
-class CategoricalProfile(TypedDict):
-    """A categorical column: the share of every category seen, the most frequent first."""
-
-    kind: Literal["categorical"]
-    categories: dict[str, float]
-    null_share: float
-    threshold: float
-
-
-ColumnProfile: TypeAlias = NumericProfile | CategoricalProfile
+FORMAT = 2
+_DAY = "day of the profile"
 
 
 class Profile(TypedDict):
-    """The profiles of all input columns and of the predictions, over `rows` training rows."""
+    """The profiles of all input columns and of the predictions, over `rows` training rows.
+
+    `format` and `segments` are absent in cards of format 1.
+    """
 
     rows: int
     columns: dict[str, ColumnProfile]
     prediction: NumericProfile
+    format: NotRequired[int]
+    segments: NotRequired[dict[str, dict[str, SegmentProfile]]]
 
 
 def reference_profile(
@@ -65,6 +60,7 @@ def reference_profile(
     *,
     quantile: float,
     minimum_rows: int = 200,
+    segments: Sequence[str] = (),
 ) -> Profile:
     """The profile of training rows, as a value that JSON carries exactly.
 
@@ -73,14 +69,70 @@ def reference_profile(
         days: The UTC day of each row's decision time.
         predictions: The model's answer for each row.
         quantile: A column's `threshold` is this quantile, 0 to 1, of the PSI that single days
-            have against all rows.
+            have against all rows, its `null_threshold` that of their share of nulls.
         minimum_rows: Days with fewer rows say nothing of a normal day and are left out of the
-            threshold; where no day is left, it is 0.
+            thresholds; where no day is left, they are 0.
+        segments: Columns whose values are profiled one by one as well.
 
     Raises:
         ValueError: There are no rows, or the arguments are not of one length.
         TypeError: A column is neither number, text nor boolean.
+        LookupError: A segment is no column.
     """
+    _checked(columns, days, predictions)
+    answers = pl.Series(PREDICTION, numbers(pl.Series(predictions)))
+    rows = columns.with_columns(answers, days.alias(_DAY))
+    texts = rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+    bare = {one.name: _cut(one) for one in rows.drop(_DAY)}
+    # No lake: the rows are a frozen training set that the training run holds in memory.
+    with duckdb.connect() as connection:  # noqa: TID251
+        connection.register("training", texts.to_arrow())
+        cells = table_cells(connection, "training")
+        by_day = sketches(connection, "training", bare, cells, by=[f'"{_DAY}"'])
+        usual = _Days.of(list(by_day.values()), quantile=quantile, minimum_rows=minimum_rows)
+        whole = {name: _filled(one, usual, name) for name, one in bare.items()}
+        parts = segment_profiles(connection, "training", whole, cells, segments)
+    prediction = whole.pop(PREDICTION)
+    assert prediction["kind"] == "numeric"
+    return Profile(
+        format=FORMAT, rows=len(columns), columns=whole, prediction=prediction, segments=parts
+    )
+
+
+def numbers(values: pl.Series) -> Floats:
+    """The values as floats, NaN where they are null or no numbers."""
+    return values.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Days:
+    """The training rows by day, and how usual days are summed up."""
+
+    sketches: list[Sketch]
+    rows: Integers
+    quantile: float
+    minimum_rows: int
+
+    @classmethod
+    def of(cls, found: list[Sketch], *, quantile: float, minimum_rows: int) -> "_Days":
+        rows = np.array([sketch.rows for sketch in found])
+        return cls(sketches=found, rows=rows, quantile=quantile, minimum_rows=minimum_rows)
+
+    def counts(self, name: str) -> Integers:
+        """Rows by day and cut or category."""
+        return np.array([sketch.columns[name].counts for sketch in self.sketches])
+
+    def nulls(self, name: str) -> Integers:
+        """Rows without a value, by day."""
+        return np.array([sketch.columns[name].nulls for sketch in self.sketches])
+
+    def greatest(self, by_day: Floats) -> float:
+        """The quantile of what usual days had, 0 where no day has enough rows."""
+        usual = self.rows >= self.minimum_rows
+        return float(np.quantile(by_day[usual], self.quantile)) if usual.any() else 0.0
+
+
+def _checked(columns: pl.DataFrame, days: pl.Series, predictions: npt.NDArray[np.floating]) -> None:
     rows = len(columns)
     if rows == 0:
         raise ValueError("a profile needs at least one training row, got none")
@@ -91,85 +143,12 @@ def reference_profile(
         )
     if PREDICTION in columns.columns:
         raise ValueError(f"an input column may not be named {PREDICTION!r}: rename it")
-    by_day = _Days.of(days, quantile=quantile, minimum_rows=minimum_rows)
-    return Profile(
-        rows=rows,
-        columns={column.name: _column_profile(column, by_day) for column in columns},
-        prediction=_numeric_profile(numbers(pl.Series(predictions)), by_day),
-    )
 
 
-def psi(reference_shares: Sequence[float], current_shares: Sequence[float]) -> float:
-    """The population stability index of two lists of shares over the same bins.
-
-    It is 0 for equal shares; below 0.1 is stable, above 0.25 a major shift. Shares below 1e-4
-    count as 1e-4.
-    """
-    return float(_psi(np.asarray(reference_shares), np.asarray(current_shares)))
-
-
-def shares(profile: ColumnProfile) -> Floats:
-    """The reference's share of each bin, as `bin_numbers` counts them; the last bin is null."""
-    if profile["kind"] == "numeric":
-        return np.array([*profile["shares"], profile["null_share"]])
-    groups = _groups(profile["categories"])
-    of_groups = np.zeros(max(groups.values(), default=-1) + 1)
-    for name, group in groups.items():
-        of_groups[group] += profile["categories"][name]
-    return np.array([*of_groups, 0.0, profile["null_share"]])
-
-
-def bin_numbers(values: pl.Series, profile: ColumnProfile) -> Integers:
-    """The bin of each value: the profile's bins, then one for unseen categories, then null.
-
-    Values of another type than the profile's are converted, and are null where that fails.
-    """
-    if profile["kind"] == "numeric":
-        return _numeric_bins(numbers(values), profile["edges"])
-    groups = _groups(profile["categories"])
-    unseen = max(groups.values(), default=-1) + 1
-    texts = values.cast(pl.String, strict=False)
-    bins = texts.replace_strict(groups, default=unseen, return_dtype=pl.Int64)
-    return bins.set(texts.is_null(), unseen + 1).to_numpy()
-
-
-def numbers(values: pl.Series) -> Floats:
-    """The values as floats, NaN where they are null or no numbers."""
-    return values.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Days:
-    """The day of each row, as a number from 0, and how the PSI of usual days is summed up."""
-
-    codes: Integers
-    rows: Integers
-    quantile: float
-    minimum_rows: int
-
-    @classmethod
-    def of(cls, days: pl.Series, *, quantile: float, minimum_rows: int) -> Self:
-        codes = days.rank("dense").cast(pl.Int64).to_numpy() - 1
-        rows = np.bincount(codes)
-        return cls(codes=codes, rows=rows, quantile=quantile, minimum_rows=minimum_rows)
-
-    def count(self, bins: Integers, size: int) -> Integers:
-        """Rows by day and bin."""
-        counts = np.bincount(self.codes * size + bins, minlength=len(self.rows) * size)
-        return counts.reshape(len(self.rows), size)
-
-    def threshold(self, reference: Floats, counts: Integers) -> float:
-        """The quantile of the PSI of usual days, 0 where no day has enough rows."""
-        usual = self.rows >= self.minimum_rows
-        if not usual.any():
-            return 0.0
-        by_day = counts[usual] / self.rows[usual, None]
-        return float(np.quantile(_psi(reference, by_day), self.quantile))
-
-
-def _column_profile(values: pl.Series, days: _Days) -> ColumnProfile:
+def _cut(values: pl.Series) -> ColumnProfile:
+    """The edges or categories of a column, nothing counted yet."""
     if values.dtype.is_numeric() or values.dtype == pl.Null:
-        return _numeric_profile(numbers(values), days)
+        return _cut_numbers(numbers(values))
     if values.dtype not in (pl.String, pl.Boolean, pl.Categorical, pl.Enum):
         raise TypeError(
             f"column {values.name!r} is {values.dtype}: a model's input is a number, a text or a "
@@ -177,74 +156,70 @@ def _column_profile(values: pl.Series, days: _Days) -> ColumnProfile:
         )
     counts = values.cast(pl.String).alias("category").drop_nulls().value_counts(name="rows")
     counts = counts.sort(["rows", "category"], descending=[True, False])
-    profile = CategoricalProfile(
+    return CategoricalProfile(
         kind="categorical",
+        type="boolean" if values.dtype == pl.Boolean else "text",
         categories={name: count / len(values) for name, count in counts.iter_rows()},
-        null_share=values.null_count() / len(values),
+        null_share=0.0,
         threshold=0.0,
     )
-    reference = shares(profile)
-    by_day = days.count(bin_numbers(values, profile), len(reference))
-    return {**profile, "threshold": days.threshold(reference, by_day)}
 
 
-def _numeric_profile(values: Floats, days: _Days) -> NumericProfile:
+def _cut_numbers(values: Floats) -> NumericProfile:
     finite = np.sort(values[np.isfinite(values)])
     # A column of infinities gets a middle bin for the finite values to come, one of nulls no edge.
     without_finite = [] if np.isnan(values).all() else [-GREATEST, GREATEST]
-    edges = _edges(finite) if len(finite) else without_finite
-    by_day = days.count(_numeric_bins(values, edges), len(edges) + 2)
-    reference = by_day.sum(axis=0) / len(values)
+    if not len(finite):
+        finite_range, edges = (None, None), without_finite
+        fine = Fine(edges=edges, counts=[], steps=True, mean=0.0, deviation=0.0)
+    else:
+        finite_range = float(finite[0]), float(finite[-1])
+        edges, fine = quantile_edges(finite, BINS), _fine(finite)
     return NumericProfile(
-        kind="numeric",
-        edges=edges,
-        shares=reference[:-1].tolist(),
-        null_share=float(reference[-1]),
-        minimum=float(finite[0]) if len(finite) else None,
-        maximum=float(finite[-1]) if len(finite) else None,
-        threshold=days.threshold(reference, by_day),
-    )
+        kind="numeric", edges=edges, shares=[], null_share=0.0, minimum=finite_range[0],
+        maximum=finite_range[1], threshold=0.0, fine=fine,
+    )  # fmt: skip
 
 
-def _edges(finite: Floats) -> list[float]:
-    """The inner decile edges of sorted values, each a value that occurs, without repetitions."""
-    ranks = [-(-len(finite) * i // BINS) - 1 for i in range(1, BINS)]
-    edges: list[float] = np.unique(finite[ranks]).tolist()
-    # Where the least value fills a bin of its own, a lower one must not fall into it unseen.
-    if edges[0] == finite[0] > -GREATEST:
-        edges.insert(0, float(np.nextafter(edges[0], -np.inf)))
-    return edges
+def _fine(finite: Floats) -> Fine:
+    """Edges of sorted values. Where there are no more values than edges, all are edges."""
+    values = finite[np.append(True, finite[1:] > finite[:-1])]
+    steps = len(values) <= FINE_BINS
+    edges = quantile_edges(finite, FINE_BINS, TAILS)
+    if steps:
+        edges = sorted({*edges, *values.tolist()})
+    held = np.clip(finite, edges[0], edges[-1])
+    with np.errstate(over="ignore", invalid="ignore"):  # sums of values near the greatest float
+        mean, deviation = (np.nan_to_num(found) for found in (held.mean(), held.std()))
+    spread = float(deviation) if len(values) > 1 else 0.0
+    return Fine(edges=edges, counts=[], steps=steps, mean=float(mean), deviation=spread)
 
 
-def _numeric_bins(values: Floats, edges: Sequence[float]) -> Integers:
-    # One comparison per edge is three times as fast as a binary search of so few edges.
-    bins = np.zeros(len(values), np.int8)
-    for edge in edges:
-        bins += values > edge
-    bins[np.isnan(values)] = len(edges) + 1
-    return bins.astype(np.int64)
-
-
-def _groups(categories: Mapping[str, float]) -> dict[str, int]:
-    """The bin of every category seen; rare ones are put together until a bin has its share.
-
-    They are taken by name: were they taken by share, the first bins would hold what happened to
-    be frequent in the reference, and less of it later.
-    """
-    least = LEAST_SHARE - 1e-9
-    frequent = sorted(name for name, share in categories.items() if share >= least)
-    groups = {name: number for number, name in enumerate(frequent)}
-    group, filled = len(frequent), 0.0
-    for name in sorted(set(categories) - set(frequent)):
-        groups[name] = group
-        filled += categories[name]
-        if filled >= least:
-            group, filled = group + 1, 0.0
-    # Those left over, too few for a bin, join the last bin of rare ones.
-    last = max(group - 1, len(frequent))
-    return {name: min(number, last) for name, number in groups.items()}
-
-
-def _psi(reference: Floats, current: Floats) -> Floats:
-    p, q = np.maximum(reference, SHARE_FLOOR), np.maximum(current, SHARE_FLOOR)
-    return np.sum((q - p) * np.log(q / p), axis=-1)
+def _filled(bare: ColumnProfile, days: _Days, name: str) -> ColumnProfile:
+    """The profile with what was counted by day."""
+    counts, nulls = days.counts(name), days.nulls(name)
+    rows = int(days.rows.sum())
+    by_day = np.column_stack([coarse(bare, counts), nulls])
+    reference = by_day.sum(axis=0) / rows
+    threshold = days.greatest(psi(reference, by_day / days.rows[:, None]))
+    null_threshold = days.greatest(nulls / days.rows)
+    null_share = float(nulls.sum() / rows)
+    if bare["kind"] == "categorical":
+        return {
+            **bare,
+            "null_share": null_share,
+            "threshold": threshold,
+            "null_threshold": null_threshold,
+        }
+    total = counts.sum(axis=0)
+    edges = cuts(bare)
+    assert "fine" in bare
+    return {
+        **bare,
+        "shares": reference[:-1].tolist(),
+        "null_share": null_share,
+        "threshold": threshold,
+        "null_threshold": null_threshold,
+        "infinite_share": float((total[0] + total[-1]) / rows),
+        "fine": {**bare["fine"], "counts": between(total, edges, bare["fine"]["edges"]).tolist()},
+    }

@@ -8,17 +8,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlplat_assets.monitoring.drift.profile import (
+from mlplat_assets.monitoring.drift.bins import (
     CategoricalProfile,
     ColumnProfile,
     NumericProfile,
-    Profile,
-    bin_numbers,
-    psi,
-    reference_profile,
+    coarse,
     shares,
 )
+from mlplat_assets.monitoring.drift.profile import Profile, reference_profile
+from mlplat_assets.statistics.distances import psi
 from resources.digests import canonical_json
+from tests.monitoring.drift.counted import counted
 
 NAN, INF = float("nan"), float("inf")
 
@@ -50,6 +50,13 @@ def categorical(values: Sequence[object]) -> CategoricalProfile:
     return profile
 
 
+def bin_numbers(values: pl.Series, profile: ColumnProfile) -> list[int]:
+    """The coarse bin of each value; the last one is null."""
+    rows = [pl.DataFrame({"x": values.slice(i, 1)}) for i in range(len(values))]
+    found = [counted(row, {"x": profile}).columns["x"] for row in rows]
+    return [int(np.argmax([*coarse(profile, one.counts), one.nulls])) for one in found]
+
+
 def test_a_numeric_column_is_cut_into_ten_equal_shares() -> None:
     profile = numeric(list(range(1, 101)))
     assert profile["edges"] == [10, 20, 30, 40, 50, 60, 70, 80, 90]
@@ -68,25 +75,35 @@ def test_repeated_values_give_fewer_edges_and_a_bin_below_the_least() -> None:
     below, zero, *_ = profile["edges"]
     assert zero == 0 and below < 0
     assert profile["shares"][:2] == [0.0, 0.6]
-    assert bin_numbers(pl.Series([-1.0, 0.0, 0.5]), profile).tolist() == [0, 1, 2]
+    assert bin_numbers(pl.Series([-1.0, 0.0, 0.5]), profile) == [0, 1, 2]
+
+
+def test_percentiles_are_kept_beside_the_deciles_with_their_counts() -> None:
+    profile = numeric(list(range(1, 2_001)))
+    assert "fine" in profile
+    fine = profile["fine"]
+    assert (fine["edges"][0], fine["edges"][1], fine["edges"][-1]) == (2, 20, 1_998)
+    assert len(fine["edges"]) == 101 and set(profile["edges"]) <= set(fine["edges"])
+    assert sum(fine["counts"]) == 2_000 and not fine["steps"]
+    assert fine["mean"] == pytest.approx(1_000.5)
 
 
 def test_a_constant_column_tells_lower_equal_and_higher_apart() -> None:
     profile = numeric([5.0] * 10)
     assert shares(profile).tolist() == [0, 1, 0, 0]
-    assert bin_numbers(pl.Series([4.0, 5.0, 6.0, None]), profile).tolist() == [0, 1, 2, 3]
+    assert bin_numbers(pl.Series([4.0, 5.0, 6.0, None]), profile) == [0, 1, 2, 3]
 
 
 def test_infinite_values_fall_into_the_outermost_bins_and_leave_the_range_finite() -> None:
     profile = numeric([-INF, *range(100), INF])
     assert (profile["minimum"], profile["maximum"]) == (0, 99)
-    assert bin_numbers(pl.Series([-INF, INF]), profile).tolist() == [0, 9]
+    assert bin_numbers(pl.Series([-INF, INF]), profile) == [0, 9]
 
 
 def test_a_column_of_infinities_has_a_bin_for_finite_values() -> None:
     profile = numeric([INF, -INF])
     assert profile["minimum"] is None
-    assert bin_numbers(pl.Series([-INF, 0.0, INF]), profile).tolist() == [0, 1, 2]
+    assert bin_numbers(pl.Series([-INF, 0.0, INF]), profile) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("dtype", [pl.Float64(), pl.Null(), pl.String()], ids=str)
@@ -113,21 +130,21 @@ def test_rare_categories_share_bins_and_unseen_and_null_have_their_own() -> None
     profile = categorical(names * 2)
     assert shares(profile) == pytest.approx([0.5, 0.48, 0.02, 0, 0])
     values = pl.Series(["a", "b", "c", "f", "never", None])
-    assert bin_numbers(values, profile).tolist() == [0, 1, 2, 2, 3, 4]
+    assert bin_numbers(values, profile) == [0, 1, 2, 2, 3, 4]
 
 
 def test_many_equal_categories_make_bins_of_a_twentieth_whatever_their_order() -> None:
     profile = categorical([f"v{i:03}" for i in range(200)])
     assert shares(profile) == pytest.approx([0.05] * 20 + [0, 0])
     profile["categories"] = dict(reversed(profile["categories"].items()))
-    assert bin_numbers(pl.Series(["v000", "v009", "v010"]), profile).tolist() == [0, 0, 1]
+    assert bin_numbers(pl.Series(["v000", "v009", "v010"]), profile) == [0, 0, 1]
 
 
 def test_booleans_are_the_categories_true_and_false() -> None:
     profile = profile_of([True, False, True, None], pl.Boolean())
     assert profile["kind"] == "categorical"
     assert profile["categories"] == {"true": 0.5, "false": 0.25}
-    assert bin_numbers(pl.Series([False, True]), profile).tolist() == [0, 1]
+    assert bin_numbers(pl.Series([False, True]), profile) == [0, 1]
 
 
 def test_a_column_may_have_any_name() -> None:
@@ -138,8 +155,8 @@ def test_a_column_may_have_any_name() -> None:
 
 
 def test_values_of_another_type_are_converted_or_null() -> None:
-    assert bin_numbers(pl.Series(["7", "x"]), numeric([5.0] * 3)).tolist() == [2, 3]
-    assert bin_numbers(pl.Series([1, 2]), categorical(["1"])).tolist() == [0, 1]
+    assert bin_numbers(pl.Series(["7", "x"]), numeric([5.0] * 3)) == [2, 3]
+    assert bin_numbers(pl.Series([1, 2]), categorical(["1"])) == [0, 1]
 
 
 def test_psi_is_what_the_formula_gives() -> None:
