@@ -22,10 +22,12 @@ from mlplat_assets.models.registration import version
 from mlplat_assets.models.search.asset import search_of
 from mlplat_assets.models.training import candidate
 from mlplat_assets.models.training_set_asset import training_set
+from mlplat_assets.monitoring.age_checks import age_checks
 from mlplat_assets.monitoring.drift.asset import drift
-from mlplat_assets.monitoring.performance import performance
+from mlplat_assets.monitoring.performance.asset import performance
 from mlplat_assets.monitoring.predictions import predictions
 from mlplat_assets.monitoring.shadow_predictions import shadow_predictions
+from mlplat_assets.monitoring.skew_checks import skew_checks
 from mlplat_assets.retraining.asset import retrainings, watched
 from mlplat_assets.retraining.sensor import retraining_due
 from mlplat_assets.retraining.upstream import Upstream
@@ -56,9 +58,11 @@ AUTOMATED: tuple[Stage, ...] = (
     "candidates",
     "evaluations",
     "versions",
+    "champions",
     "predictions",
     "shadow_predictions",
     "drift",
+    "performance",
 )
 
 
@@ -88,7 +92,8 @@ def assemble(declared: Catalogue) -> dg.Definitions:
     models = declared.models.values()
     governed = [retrainings(model, declared, upstream) for model in models]
     due = retraining_due([watched(model, declared, upstream) for model in models])
-    checks = (freshness_checks(team, declared) for team in declared.teams.values())
+    kinds = (freshness_checks, skew_checks, age_checks)
+    checks = (make(team, declared) for make in kinds for team in declared.teams.values())
     return dg.Definitions(
         assets=[*tables, *chains, *governed],
         asset_checks=[check for check in checks if check],

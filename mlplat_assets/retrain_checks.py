@@ -21,8 +21,6 @@ def check_retrain(model: Declared[ModelSpec]) -> None:
     if retrain.cron is not None and not parse_cron(retrain.cron):
         fact = f"{retrain.cron!r} is no cron expression"
         refuse("cron", fact, "Write five fields, for example '0 3 * * 1'.")
-    if retrain.max_age is not None and retrain.max_age <= timedelta(0):
-        refuse("max_age", f"{retrain.max_age} is no age", "Give one such as timedelta(days=30).")
     if retrain.cooldown < timedelta(0):
         refuse("cooldown", f"{retrain.cooldown} is negative", "Give timedelta(0) for none.")
     if retrain.budget < 1:

@@ -168,7 +168,8 @@ def _retrains(spec: ModelSpec) -> str:
     retrain = spec.retrain
     on_drift = "when a check of drift or performance begins to fail" if retrain.on_drift else ""
     by_cron = f"at cron {retrain.cron} (UTC)" if retrain.cron else ""
-    by_age = f"when older than {duration(retrain.max_age)}" if retrain.max_age else ""
+    oldest = duration(spec.monitoring.version_age)
+    by_age = f"when older than {oldest}" if oldest else ""
     told = ", ".join(filter(None, (on_drift, by_cron, by_age))) or "when a person asks"
     held = f"at most {retrain.budget} in 30 days, {duration(retrain.cooldown) or 'nothing'} apart"
     return f"{told}; {held}{'; with approval' if retrain.approval else ''}"

@@ -28,7 +28,7 @@ from mlplat_assets.retraining.signals import (
     serving,
     training_run,
 )
-from mlplat_assets.retraining.triggers import Serving, triggers
+from mlplat_assets.retraining.triggers import triggers
 from resources.registry.registry import Registry
 from resources.registry.retraining_records import Asked, Judgement, Retraining, RetrainingState
 
@@ -63,18 +63,17 @@ def asking(
     instance: dg.DagsterInstance,
     registry: Registry,
     now: datetime,
-) -> tuple[Serving | None, list[Asked]]:
-    """The version in production, and what asks for a retraining now, people apart."""
-    retrain = watched.model.spec.retrain
-    checks = failing(instance, watched.model, found) if retrain.on_drift else {}
+) -> list[Asked]:
+    """What asks for a retraining now, people apart."""
+    spec, name = watched.model.spec, watched.model.full_name
+    checks = failing(instance, watched.model, found) if spec.retrain.on_drift else {}
+    # A team whose calendar has ended replays the past: nothing gets older by the clock.
+    oldest = None if watched.team.end_day else spec.monitoring.version_age
     tick = cron_tick(watched.model, watched.team, now)
-    if not checks and tick is None and retrain.max_age is None:
-        return None, []
-    # A version that was trained on days gone by is as old as its calendar says, not the clock.
-    timeless = replace(retrain, max_age=None) if watched.team.end_day else retrain
-    name = watched.model.full_name
+    if not checks and tick is None and oldest is None:
+        return []
     champion = serving(registry, name)
-    return champion, triggers(name, timeless, champion, checks, tick, now)
+    return triggers(name, spec.retrain, champion, checks, tick=tick, oldest=oldest, now=now)
 
 
 def unanswered(
@@ -122,7 +121,7 @@ def decide(
     """
     model = watched.model
     found = evaluations(instance, [*asking_checks(model).values(), *watched.guards])
-    _, asked = asking(watched, found, instance, registry, now)
+    asked = asking(watched, found, instance, registry, now)
     guarded = {check: found[check] for check in watched.guards if check in found}
     seen = Circumstances(broken=broken(guarded), running=training_run(instance, model, but=run_id))
     by_hand = [

@@ -69,7 +69,7 @@ def judgements(
         name = each.model.full_name
         held = history[name]
         by_hand = [one for one in held if one.state is RetrainingState.REQUESTED]
-        _, asked = asking(each, found, instance, registry, now)
+        asked = asking(each, found, instance, registry, now)
         open_ones = unanswered(each, asked, held, instance, now)
         if not by_hand and not open_ones:
             continue

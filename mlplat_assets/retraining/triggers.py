@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from mlplat_assets.retrain_spec import Retrain
@@ -50,7 +50,9 @@ def triggers(
     retrain: Retrain,
     serving: Serving | None,
     failing: Mapping[Kind, Failing],
+    *,
     tick: datetime | None,
+    oldest: timedelta | None,
     now: datetime,
 ) -> list[Asked]:
     """What asks for a retraining of a model now, the most telling first.
@@ -65,6 +67,7 @@ def triggers(
         serving: The version in production; without one only a person asks.
         failing: The model's checks that fail.
         tick: The last tick of the declared cron until now, UTC.
+        oldest: How old a version in production may be; None for any age.
         now: UTC.
     """
     if serving is None:
@@ -80,9 +83,9 @@ def triggers(
                 asked(model, kind, f"evaluation {check.began}", told, serving, check.columns)
             )
     age = now - serving.registered_at
-    if retrain.max_age is not None and age > retrain.max_age:
-        told = f"version {serving.version} is {age.days} days old, at most {retrain.max_age.days}"
-        found.append(asked(model, "stale", f"age {age // retrain.max_age}", told, serving))
+    if oldest is not None and age > oldest:
+        told = f"version {serving.version} is {age.days} days old, at most {oldest.days} promised"
+        found.append(asked(model, "stale", f"age {age // oldest}", told, serving))
     if tick is not None and tick > serving.registered_at:
         told = f"cron {retrain.cron} at {tick:%Y-%m-%d %H:%M} UTC"
         found.append(asked(model, "schedule", tick.isoformat(), told, serving))

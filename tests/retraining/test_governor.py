@@ -33,7 +33,7 @@ def drift(*columns: str, began: int = 7, evaluation: int = 7, at: datetime = NOW
 
 
 def asking(failing: Failing, kind: Kind = "drift", serving: Serving = SERVING) -> Asked:
-    (found,) = triggers(MODEL, Retrain(), serving, {kind: failing}, None, NOW)
+    (found,) = triggers(MODEL, Retrain(), serving, {kind: failing}, tick=None, oldest=None, now=NOW)
     return found
 
 
@@ -83,7 +83,7 @@ def test_drift_that_begins_again_or_reaches_another_column_is_another_request() 
 
 def test_a_check_of_before_the_promotion_or_of_another_version_asks_for_nothing() -> None:
     asks = [
-        triggers(MODEL, Retrain(), serving, {"drift": failing}, None, NOW)
+        triggers(MODEL, Retrain(), serving, {"drift": failing}, tick=None, oldest=None, now=NOW)
         for serving, failing in (
             (SERVING, drift("a")),
             (replace(SERVING, promoted_at=NOW + DAY), drift("a")),
@@ -179,12 +179,14 @@ def test_a_failed_run_is_tried_again_after_the_cooldown_while_the_drift_stands()
 
 
 def test_age_and_clock_ask_once_per_span_and_tick() -> None:
-    retrain = Retrain(on_drift=False, cron="0 3 * * 1", max_age=timedelta(days=30))
-    tick = datetime(2026, 3, 9, 3, tzinfo=UTC)
-    failing: dict[Kind, Failing] = {"drift": drift("a")}
-    found = triggers(MODEL, retrain, SERVING, failing, tick, NOW)
-    assert [(each.trigger, each.episode) for each in found] == [
-        ("stale", "age 1"), ("schedule", "2026-03-09T03:00:00+00:00"),
-    ]  # fmt: skip
-    young = replace(SERVING, registered_at=NOW)
-    assert triggers(MODEL, retrain, young, failing, tick, NOW) == []
+    retrain = Retrain(on_drift=False, cron="0 3 * * 1")
+    tick, failing = datetime(2026, 3, 9, 3, tzinfo=UTC), {"drift": drift("a")}
+
+    def asks(serving: Serving) -> list[tuple[str, str]]:
+        found = triggers(
+            MODEL, retrain, serving, failing, tick=tick, oldest=timedelta(days=30), now=NOW
+        )  # fmt: skip
+        return [(each.trigger, each.episode) for each in found]
+
+    assert asks(SERVING) == [("stale", "age 1"), ("schedule", "2026-03-09T03:00:00+00:00")]
+    assert asks(replace(SERVING, registered_at=NOW)) == []

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlplat_assets.assessment.slices import SliceResult
-from mlplat_assets.models.evaluations.drawing import COLOURS, QUIET, png, span
+from mlplat_assets.drawing import COLOURS, QUIET, png, span
 from mlplat_assets.models.evaluations.importance import Importance
 
 if TYPE_CHECKING:

@@ -40,6 +40,7 @@ def evidence_of(
         "differences": _intervals(found.comparison.differences),
         "method": found.comparison.method,
         "calibration_noise": found.calibration_noise,
+        "estimate_gaps": {name: each.json() for name, each in found.estimate_gaps.items()},
         "gates": found.gates.gates,
         "slices": found.slices,
         "fairness": found.fairness,
