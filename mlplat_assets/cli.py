@@ -18,6 +18,7 @@ from mlplat_assets.commands.governance_commands import audit_app, decisions_app,
 from mlplat_assets.commands.lineage_commands import lineage_app, model_lineage_app
 from mlplat_assets.commands.model_commands import Model, models_app
 from mlplat_assets.commands.output import HELP, console, fail
+from mlplat_assets.commands.retrain_commands import retrain_app
 from mlplat_assets.commands.rollout_commands import rollout_app
 from mlplat_assets.commands.traffic_commands import traffic_app
 from resources.registry.errors import RegistryError
@@ -71,6 +72,11 @@ app.add_typer(
     rollout_app,
     name="rollout",
     help="Versions on their way to all units: show, start, freeze, resume, advance, abort.",
+)
+app.add_typer(
+    retrain_app,
+    name="retrain",
+    help="Retrainings: what asked, what became of it; request, approve, reject.",
 )
 app.add_typer(audit_app, name="audit", help="Every decision: the log, and whether it is whole.")
 app.add_typer(tokens_app, name="tokens", help="Who may decide: create, list, revoke.")

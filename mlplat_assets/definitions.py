@@ -4,6 +4,8 @@ import warnings
 
 import dagster as dg
 
+from mlplat_assets.approvals.asset import approvals
+from mlplat_assets.approvals.sensor import approval_given
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.experiments.asset import experiment
@@ -27,6 +29,9 @@ from mlplat_assets.monitoring.performance.asset import performance
 from mlplat_assets.monitoring.predictions import predictions
 from mlplat_assets.monitoring.shadow_predictions import shadow_predictions
 from mlplat_assets.monitoring.skew_checks import skew_checks
+from mlplat_assets.retraining.asset import retrainings, watched
+from mlplat_assets.retraining.sensor import retraining_due
+from mlplat_assets.retraining.upstream import Upstream
 from mlplat_assets.rollouts.asset import rollout
 from mlplat_assets.rollouts.sensor import rollouts_due
 from mlplat_assets.scoring.asset import scores
@@ -38,6 +43,7 @@ CHAIN = (
     candidate,
     evaluation,
     version,
+    approvals,
     champion,
     bento,
     endpoint,
@@ -52,7 +58,6 @@ CHAIN = (
 AUTOMATED: tuple[Stage, ...] = (
     "features",
     "online",
-    "training_sets",
     "candidates",
     "evaluations",
     "versions",
@@ -78,22 +83,30 @@ def assemble(declared: Catalogue) -> dg.Definitions:
 
     Loading is most of a step's cost, so a process per step would pay it per step.
     """
-    assets = [
+    tables = [
         *(raw_table(source, declared) for source in declared.sources.values()),
         *(dbt_team(team, declared) for team in declared.teams.values()),
         *(python_view(view, declared) for view in declared.views.values() if not view.dbt_model),
         *(online_view(view, declared) for view in declared.views.values() if view.spec.online),
-        *(asset for model in declared.models.values() for asset in model_assets(model, declared)),
-        *(experiment(each, declared) for each in declared.experiments.values()),
     ]
+    chains = [
+        asset for model in declared.models.values() for asset in model_assets(model, declared)
+    ]
+    upstream = Upstream([*tables, *chains])
+    models = declared.models.values()
+    governed = [retrainings(model, declared, upstream) for model in models]
+    compared = [experiment(each, declared) for each in declared.experiments.values()]
+    due = retraining_due([watched(model, declared, upstream) for model in models])
     kinds = (freshness_checks, skew_checks, age_checks)
     checks = (make(team, declared) for make in kinds for team in declared.teams.values())
     return dg.Definitions(
-        assets=assets,
+        assets=[*tables, *chains, *governed, *compared],
         asset_checks=[check for check in checks if check],
         sensors=[
             champion_changed,
             *rollouts_due(declared),
+            due,
+            approval_given(declared.models),
             *(automation(team) for team in declared.teams),
         ],
         resources={**RESOURCES, "dbt": dbt_resource()},

@@ -18,6 +18,7 @@ Stage = Literal[
     "candidates",
     "evaluations",
     "versions",
+    "approvals",
     "champions",
     "bentos",
     "endpoints",

@@ -53,6 +53,12 @@ FORBIDDEN = [
     ("mlplat_assets.rollouts", {"mlplat_assets.models"}, set()),
     ("mlplat_assets.monitoring", {"mlplat_assets.rollouts"}, set()),
     ("mlplat_assets.features", {"mlplat_assets.models", "mlplat_assets.monitoring"}, set()),
+    # They judge what the others wrote, so none of those knows of them.
+    *(
+        (f"mlplat_assets.{who}", {"mlplat_assets.retraining", "mlplat_assets.approvals"}, set())
+        for who in ("features", "models", "monitoring", "scoring", "assessment", "statistics")
+    ),
+    ("mlplat_assets.approvals", {"mlplat_assets.models", "mlplat_assets.monitoring"}, set()),
     # A version's card carries the profile that its live traffic is compared with.
     ("mlplat_assets.models", {"mlplat_assets.monitoring"}, {"mlplat_assets.models.training"}),
     (

@@ -165,9 +165,14 @@ def _approvers(spec: ModelSpec) -> str:
 
 
 def _retrains(spec: ModelSpec) -> str:
-    on_drift = "when its drift check begins to fail" if spec.retrain.on_drift else ""
-    by_cron = f"at cron {spec.retrain.cron} (UTC)" if spec.retrain.cron else ""
-    return ", ".join(filter(None, (on_drift, by_cron))) or "never by itself"
+    retrain = spec.retrain
+    on_drift = "when a check of drift or performance begins to fail" if retrain.on_drift else ""
+    by_cron = f"at cron {retrain.cron} (UTC)" if retrain.cron else ""
+    oldest = duration(spec.monitoring.version_age)
+    by_age = f"when older than {oldest}" if oldest else ""
+    told = ", ".join(filter(None, (on_drift, by_cron, by_age))) or "when a person asks"
+    held = f"at most {retrain.budget} in 30 days, {duration(retrain.cooldown) or 'nothing'} apart"
+    return f"{told}; {held}{'; with approval' if retrain.approval else ''}"
 
 
 def _gate_text(gate: Gate, spec: ModelSpec) -> str:

@@ -25,8 +25,8 @@ def champion(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefin
 
     @dg.asset(
         key=key("champions", model.team, model.name),
-        description="The version in production. Promote with `mlplat models promote`.",
-        deps=[key("versions", model.team, model.name)],
+        description="The version in production. Approve one with `mlplat models approve`.",
+        deps=[key(stage, model.team, model.name) for stage in ("versions", "approvals")],
         group_name=group("champions", model.team),
         owners=[catalogue.owner(model)],
         kinds={"sqlalchemy"},

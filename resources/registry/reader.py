@@ -4,12 +4,21 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from resources.registry import approvals, audit, history, traffic, verification, versions
+from resources.registry import (
+    approvals,
+    audit,
+    history,
+    traffic,
+    verification,
+    versions,
+    waiting,
+)
 from resources.registry.database import Database
 from resources.registry.records import Approval, AuditEntry, Stage, Version
 from resources.registry.tables import audit_log, utc
 from resources.registry.tables import versions as version_table
 from resources.registry.traffic_table import Traffic, TrafficTable
+from resources.registry.waiting import Waiting
 
 
 class RegistryReader:
@@ -102,6 +111,16 @@ class RegistryReader:
         """Every verdict on the version, oldest first, whether it stands or not."""
         with self.database.reading() as connection:
             return approvals.of(connection, model, number)
+
+    def waiting(self, model: str, now: datetime) -> list[Waiting]:
+        """The model's versions in staging and canary with what people said of them."""
+        with self.database.reading() as connection:
+            return waiting.of(connection, model, utc(now))
+
+    def lapsed_approvals(self, since: datetime, until: datetime) -> list[Approval]:
+        """Approvals of any model whose time ended in the span, its end included."""
+        with self.database.reading() as connection:
+            return waiting.lapsed(connection, utc(since), utc(until))
 
     def traffic(self, model: str) -> TrafficTable:
         """Who answers the model's units now: table, champion and artefacts, all of one moment.

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from resources.digests import digest
-from resources.registry import approvals, audit, rollouts, tokens, traffic, versions
+from resources.registry import (
+    approvals,
+    audit,
+    retrainings,
+    rollouts,
+    tokens,
+    traffic,
+    versions,
+)
 from resources.registry.errors import AuditBroken
 from resources.registry.records import ACCEPTED, Action, Version
 from resources.registry.tables import audit_head
@@ -19,12 +27,14 @@ _GRANTS = {
     Action.TOKEN_CREATED: "token",
     Action.TRAFFIC_CHANGED: "traffic table",
     Action.ROLLOUT_CHANGED: "rollout step",
+    **dict.fromkeys(retrainings.ACTIONS, "retraining"),
 }
 _STREAMS = {
     "approval": approvals.stream,
     "token": tokens.stream,
     "traffic table": traffic.stream,
     "rollout step": rollouts.stream,
+    "retraining": retrainings.stream,
 }
 _REVOCATIONS = {Action.APPROVAL_REVOKED: "approval", Action.TOKEN_REVOKED: "token"}
 
@@ -66,7 +76,7 @@ def verify(connection: sa.Connection) -> int:
 
     Raises:
         AuditBroken: An entry was edited, removed, inserted or swapped, or a version, approval,
-            token or traffic table was changed behind the log.
+            token, traffic table or retraining was changed behind the log.
     """
     told = _Told()
     with closing(audit.stream(connection)) as rows:
