@@ -4,6 +4,7 @@ import warnings
 
 import dagster as dg
 
+from mlplat_assets.alerts.assets import alerts, alerts_changed
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.features.ingest import raw_table
@@ -76,12 +77,13 @@ def assemble(declared: Catalogue) -> dg.Definitions:
         *(python_view(view, declared) for view in declared.views.values() if not view.dbt_model),
         *(online_view(view, declared) for view in declared.views.values() if view.spec.online),
         *(asset for model in declared.models.values() for asset in model_assets(model, declared)),
+        *(alerts(model, declared) for model in declared.models.values()),
     ]
     checks = (freshness_checks(team, declared) for team in declared.teams.values())
     return dg.Definitions(
         assets=assets,
         asset_checks=[check for check in checks if check],
-        sensors=[champion_changed, *(automation(team) for team in declared.teams)],
+        sensors=[champion_changed, alerts_changed, *(automation(team) for team in declared.teams)],
         resources={**RESOURCES, "dbt": dbt_resource()},
         executor=dg.in_process_executor,
     )

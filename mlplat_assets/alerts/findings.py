@@ -20,6 +20,7 @@ SEVERITIES: Mapping[str, Severity] = {
     "concept_drift": Severity.P2,
     "stale": Severity.P2,  # older than promised; P1 from twice the promise on
     "rollout": Severity.P2,
+    "unfairness": Severity.P2,
     "decay": Severity.P3,  # realised performance is below what was promised
     "warning": Severity.P3,  # any other check that warns
 }
