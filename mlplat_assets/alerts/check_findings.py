@@ -5,12 +5,16 @@ Gates on candidates are left out: that one is refused is the platform at work, n
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from mlplat_assets.alerts.findings import Examination, Finding
 from mlplat_assets.discovery import Catalogue
 from resources.alerts.records import Severity
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 # Of tables: a blocking check that fails is P0, one that warns P3.
 TABLES = frozenset({"raw", "staging", "features", "labels", "online"})
@@ -22,7 +26,7 @@ FRESH = "is_fresh"
 VERY_STALE = 2
 
 
-def watched_checks(graph: dg.AssetGraph) -> list[dg.AssetCheckKey]:
+def watched_checks(graph: "BaseAssetGraph") -> list[dg.AssetCheckKey]:
     """The checks that alerts are made from."""
     return sorted(
         check

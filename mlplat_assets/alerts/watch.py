@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -20,13 +21,16 @@ from resources.alerts.book import AlertBook, Route
 from resources.alerts.records import Step
 from resources.lake import Lake
 
+if TYPE_CHECKING:
+    from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
     """Where findings come from, and what is declared."""
 
     instance: dg.DagsterInstance
-    graph: dg.AssetGraph
+    graph: "BaseAssetGraph"
     lake: Lake
     declared: Catalogue
 
@@ -69,7 +73,7 @@ def watched(declared: Catalogue) -> frozenset[str]:
     )
 
 
-def readers(graph: dg.AssetGraph, declared: Catalogue) -> dict[dg.AssetKey, tuple[str, ...]]:
+def readers(graph: "BaseAssetGraph", declared: Catalogue) -> dict[dg.AssetKey, tuple[str, ...]]:
     """The models whose training or answers read each table, by its key."""
     found: dict[dg.AssetKey, tuple[str, ...]] = {}
     for model in sorted(declared.models.values(), key=lambda each: each.full_name):
