@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 TABLES = frozenset({"raw", "staging", "features", "labels", "online"})
 # Of models in service: what each check is about. What drift and performance check is read from the
 # lake, day by day.
-SERVICE: Mapping[str, Mapping[str, str]] = {"predictions": {"served_as_trained": "skew"}}
+SERVICE: Mapping[str, Mapping[str, str]] = {
+    "predictions": {"served_as_trained": "skew", "reads_fresh_features": "stale"},
+    "champions": {"is_young_enough": "stale"},
+}
 FRESH = "is_fresh"
 # From so many times the promised age on, staleness is worse.
 VERY_STALE = 2

@@ -20,15 +20,17 @@ def lake_columns(lake: Lake, schema: str) -> dict[str, frozenset[str]]:
     return {f"{schema}.{row['table_name']}": frozenset(row["columns"]) for row in found}
 
 
-def days_since(lake: Lake, where: str, seen: Mapping[str, str], names: Sequence[str]) -> date:
-    """From which day on a table has news of any of the names: `kind/team.name`.
+def since(where: str, seen: Mapping[str, str], names: Sequence[str]) -> tuple[str, list[date]]:
+    """The condition, with its value, of a table's days that have news of any of the names.
 
     The newest day of each that was seen comes again, since it may have more rows by now. A name
-    that nothing was told of yet is looked for in the table's last days.
+    (`kind/team.name`) that nothing was told of yet is looked for in the table's last days.
     """
-    newest = lake.read(f"select max(partition_day) as day from {where}").to_pylist()[0]["day"]
-    first = (newest or date.max) - FIRST_LOOK
-    return min(date.fromisoformat(seen[name]) if name in seen else first for name in names)
+    known = [date.fromisoformat(seen[name]) for name in names if name in seen]
+    if len(known) == len(names):
+        return "partition_day >= ?", [min(known)]
+    last_days = f"(select max(partition_day) from {where}) - {FIRST_LOOK.days}"
+    return f"partition_day >= least(?, {last_days})", [min(known, default=date.max)]
 
 
 def news(found: Iterable[Examination], seen: Mapping[str, str]) -> list[Examination]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from mlplat_assets.alerts.days import days_since, lake_columns
+from mlplat_assets.alerts.days import lake_columns, since
 from mlplat_assets.alerts.findings import Examination, Finding
 from mlplat_assets.keys import table
 from resources.lake import Lake
@@ -29,8 +29,14 @@ def drift_examinations(
         where = table("drift", team, name)
         if where in columns:
             model = f"{team}.{name}"
-            since = days_since(lake, where, seen, [f"{kind}/{model}" for kind in KINDS])
-            yield from of_drift(model, _rows(lake, where, columns[where], since))
+            recent, values = since(where, seen, [f"{kind}/{model}" for kind in KINDS])
+            later = _later(columns[where])
+            rows = lake.read(
+                f"""select partition_day, version, verdict, "column", psi, drifted, {later}
+                    from {where} where {recent}""",
+                values,
+            ).to_pylist()
+            yield from of_drift(model, rows)
 
 
 def of_drift(model: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[Examination]:
@@ -83,11 +89,7 @@ def _soundness(model: str, day: date, rows: list[Mapping[str, Any]]) -> Iterator
         )
 
 
-def _rows(lake: Lake, where: str, columns: frozenset[str], since: date) -> list[dict[str, Any]]:
-    """The rows from a day on; what a table from before findings lacks is null."""
-    later = [name if name in columns else f"null as {name}" for name in ("kind", "findings")]
-    return lake.read(
-        f"""select partition_day, version, verdict, "column", psi, drifted, {", ".join(later)}
-            from {where} where partition_day >= ?""",
-        [since],
-    ).to_pylist()
+def _later(columns: frozenset[str]) -> str:
+    """The columns of findings, null in a table from before there were any."""
+    named = ("kind", "findings")
+    return ", ".join(name if name in columns else f"null as {name}" for name in named)

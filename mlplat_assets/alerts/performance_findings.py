@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from mlplat_assets.alerts.days import days_since, lake_columns
+from mlplat_assets.alerts.days import lake_columns, since
 from mlplat_assets.alerts.findings import Examination, Finding
 from mlplat_assets.keys import table
 from resources.lake import Lake
@@ -39,11 +39,11 @@ def performance_examinations(
         where = f"{table('performance', team, name)}__findings"
         if where in written:
             model = f"{team}.{name}"
-            since = days_since(lake, where, seen, [f"{kind}/{model}" for kind in KINDS.values()])
+            recent, values = since(where, seen, [f"{kind}/{model}" for kind in KINDS.values()])
             rows = lake.read(
                 f"""select partition_day, claim, subject, verdict, failed, reason from {where}
-                    where partition_day >= ? and variant = ?""",
-                [since, CHAMPION],
+                    where {recent} and variant = ?""",
+                [*values, CHAMPION],
             ).to_pylist()
             yield from of_findings(model, rows)
 

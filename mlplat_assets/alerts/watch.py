@@ -11,6 +11,7 @@ from mlplat_assets.alerts.check_findings import examinations, watched_checks
 from mlplat_assets.alerts.days import news
 from mlplat_assets.alerts.drift_findings import drift_examinations
 from mlplat_assets.alerts.findings import Examination
+from mlplat_assets.alerts.names import watched
 from mlplat_assets.alerts.performance_findings import performance_examinations
 from mlplat_assets.alerts.rules import steps
 from mlplat_assets.alerts.run_findings import finished_runs, missed_runs
@@ -64,13 +65,6 @@ class Watch:
             *performance_examinations(self.lake, models, before.days),
         ]
         return news(found, before.days)
-
-
-def watched(declared: Catalogue) -> frozenset[str]:
-    """The names that alerts may be about."""
-    return frozenset().union(
-        declared.models, declared.views, declared.on_demand, declared.labels, declared.sources
-    )
 
 
 def readers(graph: "BaseAssetGraph", declared: Catalogue) -> dict[dg.AssetKey, tuple[str, ...]]:
