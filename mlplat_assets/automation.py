@@ -64,6 +64,26 @@ def hourly(team: Team) -> dg.AutomationCondition | None:
     return None if team.end_day else AC.on_cron("@hourly").with_label("hourly")
 
 
+def reconciled_daily(team: Team, days: int) -> dg.AutomationCondition | None:
+    """Measure the newest days again each night: their labels have come meanwhile.
+
+    A team whose calendar has ended replays the past: its labels come when they are materialised.
+    """
+    if team.end_day:
+        return None
+    newest = AC.in_latest_time_window(timedelta(days=days))
+    tick = AC.cron_tick_passed("0 2 * * *").since_last_handled()
+    return (newest & tick & ~AC.in_progress()).with_label("reconciled_daily")
+
+
+def measured_daily(team: Team) -> dg.AutomationCondition | None:
+    """Run a check that reads much each night; of a team whose calendar has ended, on request."""
+    if team.end_day:
+        return None
+    tick = AC.cron_tick_passed("0 3 * * *").since_last_handled()
+    return (tick & ~AC.in_progress()).with_label("measured_daily")
+
+
 def measured_hourly(team: Team) -> dg.AutomationCondition | None:
     """Run a check of freshness each hour, whether or not its table was written.
 

@@ -17,6 +17,7 @@ from mlplat_assets.discovery import (
 from mlplat_assets.evaluation_checks import check_evaluation
 from mlplat_assets.field_checks import check_approval, check_fields_of_all
 from mlplat_assets.model_spec import METRICS, ModelSpec
+from mlplat_assets.monitoring_checks import check_monitoring
 from mlplat_assets.on_demand_checks import check_on_demand, check_on_demand_of
 from mlplat_assets.references import parse_cron, resolve_features, resolve_label, resolve_service
 from mlplat_assets.search_checks import check_search
@@ -129,6 +130,7 @@ def _check_model(model: Declared[ModelSpec], declared: Catalogue) -> None:
     check_trainer(model, label)
     check_search(model)
     check_serving(model, features, label)
+    check_monitoring(model, features)
 
 
 def _check_gates(model: Declared[ModelSpec]) -> None:

@@ -21,10 +21,12 @@ from mlplat_assets.models.registration import version
 from mlplat_assets.models.search.asset import search_of
 from mlplat_assets.models.training import candidate
 from mlplat_assets.models.training_set_asset import training_set
+from mlplat_assets.monitoring.age_checks import age_checks
 from mlplat_assets.monitoring.drift_asset import drift
-from mlplat_assets.monitoring.performance import performance
+from mlplat_assets.monitoring.performance.asset import performance
 from mlplat_assets.monitoring.predictions import predictions
 from mlplat_assets.monitoring.shadow_predictions import shadow_predictions
+from mlplat_assets.monitoring.skew_checks import skew_checks
 from mlplat_assets.scoring.asset import scores
 from resources.dagster_bindings import RESOURCES
 
@@ -52,9 +54,11 @@ AUTOMATED: tuple[Stage, ...] = (
     "candidates",
     "evaluations",
     "versions",
+    "champions",
     "predictions",
     "shadow_predictions",
     "drift",
+    "performance",
 )
 
 
@@ -79,7 +83,8 @@ def assemble(declared: Catalogue) -> dg.Definitions:
         *(asset for model in declared.models.values() for asset in model_assets(model, declared)),
         *(alerts(model, declared) for model in declared.models.values()),
     ]
-    checks = (freshness_checks(team, declared) for team in declared.teams.values())
+    kinds = (freshness_checks, skew_checks, age_checks)
+    checks = (make(team, declared) for make in kinds for team in declared.teams.values())
     return dg.Definitions(
         assets=assets,
         asset_checks=[check for check in checks if check],

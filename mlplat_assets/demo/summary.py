@@ -133,7 +133,7 @@ def _decision(loop: Loop) -> list[str]:
 def _hindsight(loop: Loop) -> list[str]:
     found = loop.lake.read(
         """select partition_day, "rows" as n, auc from performance.flights__arrival_delay
-           order by 1"""
+           where variant = 'champion' order by 1"""
     ).to_pylist()
     lines = []
     for days in loop.traffic:

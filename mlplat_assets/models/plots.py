@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mlplat_assets.drawing import COLOURS, QUIET, diagonal, dress, png, span
 from mlplat_assets.metrics import reliability
 from mlplat_assets.model_spec import Task
-from mlplat_assets.models.evaluations.drawing import COLOURS, QUIET, diagonal, dress, png, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -89,14 +89,20 @@ class SkewReport:
         return all(one.matches == one.compared for one in self.features)
 
 
-def audit(lake: Lake, model: Declared[ModelSpec], catalogue: Catalogue, sample: int) -> SkewReport:
-    """Replay up to `sample` logged predictions of a model, always the same ones.
+def audit(
+    lake: Lake,
+    model: Declared[ModelSpec],
+    catalogue: Catalogue,
+    sample: int,
+    since: date = date.min,
+) -> SkewReport:
+    """Replay up to `sample` logged predictions of a model since a UTC day, always the same ones.
 
     Every feature that is stored is compared in the predictions that logged it; a value matches
     when it has the same type and bits, NaN being null.
 
     Raises:
-        LookupError: No prediction was logged.
+        LookupError: No prediction was logged since.
     """
     redacted = set(model.spec.serving.journal.redact)
     features = [
@@ -107,7 +113,7 @@ def audit(lake: Lake, model: Declared[ModelSpec], catalogue: Catalogue, sample: 
         and redacted.isdisjoint(key.name for key in feature.view.spec.entities)
     ]
     with lake_at(lake) as at:
-        logged = _logged(at, model, sample)
+        logged = _logged(at, model, sample, since)
         if not logged:
             raise LookupError(f"{model.full_name} has no logged prediction; serve some first")
         joined = _replayed(at, logged, features)
@@ -119,12 +125,14 @@ def audit(lake: Lake, model: Declared[ModelSpec], catalogue: Catalogue, sample: 
     )
 
 
-def _logged(at: LakeSnapshot, model: Declared[ModelSpec], sample: int) -> list[dict[str, Any]]:
+def _logged(
+    at: LakeSnapshot, model: Declared[ModelSpec], sample: int, since: date
+) -> list[dict[str, Any]]:
     found = at.read(
         f"""select prediction_id, event_timestamp, entities, features, feature_times
             from {at.table(table("predictions", model.team, model.name))}
-            order by md5(prediction_id) limit ?""",
-        [sample],
+            where partition_day >= ? order by md5(prediction_id) limit ?""",
+        [since, sample],
     ).to_pylist()
     decoded = ("entities", "features", "feature_times")
     return [row | {name: json.loads(row[name]) for name in decoded} for row in found]

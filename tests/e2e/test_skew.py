@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from bentos.model_server.endpoint import Endpoint
@@ -13,11 +14,15 @@ from bentos.model_server.journal.segments import Journal, read_segments
 from bentos.model_server.routing.versions import Routing, Target
 from mlplat_assets.demo.plan import Days
 from mlplat_assets.demo.replay import Arrivals, requests
+from mlplat_assets.discovery import Declared
+from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.monitoring.predictions import ingest
 from mlplat_assets.monitoring.skew import SkewReport, audit
+from mlplat_assets.monitoring.skew_checks import skew_checks
+from resources.dagster_bindings import RESOURCES
 from resources.online_store import online_store
 from resources.registry.registry import utc_now
-from tests.small_world import ARRIVAL, DEPARTURE, World
+from tests.small_world import ARRIVAL, DEPARTURE, World, in_environment
 
 pytestmark = pytest.mark.xdist_group("world")
 REPLAYED = Days(first=date(2013, 2, 7), last=date(2013, 2, 9))  # a snow storm closes the airports
@@ -57,22 +62,42 @@ def test_served_inputs_equal_the_training_rows_of_the_same_flights(
 def test_the_audit_finds_every_value_exact_and_names_the_view_that_was_served_stale(
     world: World, tmp_path: Path
 ) -> None:
-    def audited(name: str, stale: tuple[str, ...]) -> SkewReport:
+    def audited(name: str, stale: tuple[str, ...]) -> tuple[SkewReport, dg.AssetCheckEvaluation]:
         """Serve a day with some views stopped at its noon, and audit what was logged."""
         model, _ = world.model(DEPARTURE)
         model = replace(model, name=name)  # a table of its own: other tests count predictions
         serve(world, tmp_path / name, stale)
         ingest(world.lake, tmp_path / name / "journal", f"predictions.flights__{name}")
-        return audit(world.lake, model, world.catalogue, DECISIONS)
+        return audit(world.lake, model, world.catalogue, DECISIONS), checked(world, model)
 
-    honest = audited("audited", stale=())
+    honest, passes = audited("audited", stale=())
+    assert passes.passed and "of 300 predictions of 2013-02-05" in (passes.description or "")
     assert honest.predictions == DECISIONS and honest.exact
     assert {one.match_rate for one in honest.features} == {1.0}
-    frozen = audited("audited_frozen", stale=("flights.weather",))
+    frozen, fails = audited("audited_frozen", stale=("flights.weather",))
+    assert not fails.passed and fails.severity is dg.AssetCheckSeverity.ERROR
+    found = world.lake.read(
+        """select feature, compared - matches as wrong, reasons
+           from predictions.flights__audited_frozen__skew where matches < compared"""
+    ).to_pylist()
+    assert found and all(row["reasons"] == f'{{"stale": {row["wrong"]}}}' for row in found)
     wrong = {one.feature.split("__")[0] for one in frozen.features if one.match_rate < 1}
     assert wrong == {"weather"}
     reasons = {reason for one in frozen.features for reason in one.reasons}
     assert reasons == {"stale"}
+
+
+def checked(world: World, model: Declared[ModelSpec]) -> dg.AssetCheckEvaluation:
+    """What the daily check says of the model."""
+    team = world.catalogue.teams["flights"]
+    checks = skew_checks(team, replace(world.catalogue, models={model.full_name: model}))
+    assert checks is not None
+    with in_environment(world.settings):
+        ran = dg.materialize(
+            [checks], resources=RESOURCES, selection=dg.AssetSelection.checks(checks)
+        )
+    (evaluation,) = ran.get_asset_check_evaluations()
+    return evaluation
 
 
 def serve(world: World, folder: Path, stale: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from mlplat_assets.metrics import score
-from mlplat_assets.monitoring.performance import outcomes
+from mlplat_assets.monitoring.performance.served import outcomes
 from mlplat_assets.monitoring.predictions import ingest
 from resources.lake import Lake
 from tests.small_home import crown, open_lake, settings_at, write_prediction

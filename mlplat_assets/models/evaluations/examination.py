@@ -6,6 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from mlplat_assets.assessment.comparison import Comparison, compare
+from mlplat_assets.assessment.estimation import estimate, gap
+from mlplat_assets.assessment.fairness import FairnessResult, judge_fairness
+from mlplat_assets.assessment.slices import SliceResult, judge_slices
 from mlplat_assets.metrics import calibration_noise
 from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.evaluations.budget import (
@@ -14,13 +18,10 @@ from mlplat_assets.models.evaluations.budget import (
     footprint,
     judge_budget,
 )
-from mlplat_assets.models.evaluations.comparison import Comparison, compare
-from mlplat_assets.models.evaluations.fairness import FairnessResult, judge_fairness
 from mlplat_assets.models.evaluations.importance import Importance, importances
-from mlplat_assets.models.evaluations.intervals import Units, days_of
 from mlplat_assets.models.evaluations.served import Served
-from mlplat_assets.models.evaluations.slices import SliceResult, judge_slices
 from mlplat_assets.models.gates import Judged, judge
+from mlplat_assets.statistics.intervals import Interval, Units, days_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,8 @@ class Examination:
 
     `predictions` are of the same rows as `truth`, by predictor, the candidate first;
     `calibration_noise` is the calibration error that chance alone shows, None for a regression.
+    `estimate_gaps` is how much each metric is above what the candidate's probabilities promised:
+    its own miscalibration, which an estimate in service is corrected by.
     """
 
     truth: np.ndarray
@@ -42,6 +45,7 @@ class Examination:
     footprint: Footprint
     budget: list[BudgetResult]
     calibration_noise: float | None
+    estimate_gaps: Mapping[str, Interval]
 
     @property
     def reasons(self) -> list[str]:
@@ -92,6 +96,7 @@ def examine(
         footprint=taken,
         budget=judge_budget(spec.budget, taken),
         calibration_noise=_noise(spec, truth, predictions["candidate"]),
+        estimate_gaps=_gaps(spec, truth, predictions["candidate"], found, units),
     )
 
 
@@ -117,6 +122,20 @@ def _slices(
             seed=spec.seed,
         )
     ]
+
+
+def _gaps(
+    spec: ModelSpec,
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    found: Comparison,
+    units: Units,
+) -> dict[str, Interval]:
+    measured = found.metrics["candidate"]
+    return {
+        name: gap(measured[name].estimate, each, truth, units)
+        for name, each in estimate(spec.task, predicted).items()
+    }
 
 
 def _noise(spec: ModelSpec, truth: np.ndarray, predicted: np.ndarray) -> float | None:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from mlplat_assets.models.evaluations.comparison import Comparison
+from mlplat_assets.assessment.comparison import Comparison
 from mlplat_assets.models.evaluations.examination import Examination
-from mlplat_assets.models.evaluations.intervals import MINIMUM_DAYS, Interval
 from mlplat_assets.models.splits import Split
+from mlplat_assets.statistics.intervals import MINIMUM_DAYS, Interval
 from resources.registry.evidence import non_finite
 from resources.registry.records import Version
 
@@ -40,6 +40,7 @@ def evidence_of(
         "differences": _intervals(found.comparison.differences),
         "method": found.comparison.method,
         "calibration_noise": found.calibration_noise,
+        "estimate_gaps": {name: each.json() for name, each in found.estimate_gaps.items()},
         "gates": found.gates.gates,
         "slices": found.slices,
         "fairness": found.fairness,

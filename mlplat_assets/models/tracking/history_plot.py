@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mlplat_assets.models.evaluations.drawing import COLOURS, QUIET, png
+from mlplat_assets.drawing import COLOURS, QUIET, png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

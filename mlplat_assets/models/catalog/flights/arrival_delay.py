@@ -1,6 +1,7 @@
 """Probability, two hours before departure, that a flight arrives more than 15 minutes late."""
 
 from mlplat_assets.model_spec import Budget, Gate, ModelSpec, Slice, TimeSplit
+from mlplat_assets.monitoring_spec import Monitoring, Objectives
 from mlplat_assets.spec import Field
 
 MODEL = ModelSpec(
@@ -33,5 +34,6 @@ MODEL = ModelSpec(
     gates=(Gate(metric="auc", floor=0.62, margin=0.03), Gate(metric="ece", floor=0.12)),
     slices=(Slice(column="origin", margin=0.06), Slice(column="carrier", minimum_rows=1000)),
     budget=Budget(latency_ms=10, megabytes=50),
+    monitoring=Monitoring(objectives=Objectives(p99_ms=50, error_share=0.01)),
     approvers=("dana@flights.example.com", "lee@flights.example.com"),
 )

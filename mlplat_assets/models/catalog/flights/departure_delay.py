@@ -1,6 +1,9 @@
 """Minutes, two hours before departure, by which a flight will leave late."""
 
+from datetime import timedelta
+
 from mlplat_assets.model_spec import Gate, ModelSpec, Slice, TimeSplit
+from mlplat_assets.monitoring_spec import Monitoring
 from mlplat_assets.retrain_spec import Retrain
 from mlplat_assets.spec import Field
 
@@ -27,6 +30,11 @@ MODEL = ModelSpec(
     # In minutes; a version of a week ago is told apart to 0.2, one of six weeks ago to 0.7.
     gates=(Gate(metric="rmse", margin=1.0),),
     slices=(Slice(column="origin"), Slice(column="local_hour", edges=(10, 16))),
+    monitoring=Monitoring(
+        tolerance=2.0,  # minutes: what a storm week adds
+        feature_age={"flights.weather": timedelta(hours=6)},
+        version_age=timedelta(days=30),
+    ),
     approvers=("dana@flights.example.com",),
     retrain=Retrain(cron="0 3 * * 1"),
 )
