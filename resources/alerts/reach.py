@@ -54,7 +54,7 @@ class Reach:
         admitted = [address for address in found if self.admits(address)]
         if not admitted:
             raise AddressRefused(
-                f"{host} is at {', '.join(found)}, which is no public address; "
+                f"resolves to {', '.join(found)}, which is no public address; "
                 "`allow` its network if the sink is your own"
             )
         for at, address in enumerate(admitted, start=1):

@@ -112,7 +112,9 @@ def test_a_refusal_is_told_without_asking_again(listener: Listener) -> None:
 def test_a_loopback_that_is_not_allowed_is_refused_before_anything_is_sent(
     listener: Listener,
 ) -> None:
-    with pytest.raises(SinkFailed, match=r"localhost is at 127\.0\.0\.1, which is no public"):
+    with pytest.raises(
+        SinkFailed, match=r"localhost: resolves to 127\.0\.0\.1, which is no public"
+    ):
         webhook(listener, reach=Reach(resolve=resolving(["127.0.0.1"]))).deliver(delivery(), AT)
     assert listener.taken == []
 

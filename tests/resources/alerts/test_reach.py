@@ -53,7 +53,7 @@ def resolving(*rounds: list[str]) -> Callable[..., list[tuple]]:
 @pytest.mark.parametrize("address", INSIDE)
 def test_an_address_inside_is_refused_however_it_is_written(address: str) -> None:
     reach = Reach(resolve=resolving([address]))
-    with pytest.raises(AddressRefused, match=r"hooks is at .*, which is no public address"):
+    with pytest.raises(AddressRefused, match=r"resolves to .*, which is no public address"):
         reach.connect("hooks", 443, 1)
 
 
