@@ -51,6 +51,8 @@ FORBIDDEN = [
     # Monitoring reads what models write by asset key.
     ("mlplat_assets.monitoring", {"mlplat_assets.models"}, set()),
     ("mlplat_assets.features", {"mlplat_assets.models", "mlplat_assets.monitoring"}, set()),
+    # Alerts read what monitoring writes from the lake and from checks, by name.
+    ("mlplat_assets.alerts", {"mlplat_assets.models", "mlplat_assets.monitoring"}, set()),
     # A version's card carries the profile that its live traffic is compared with.
     ("mlplat_assets.models", {"mlplat_assets.monitoring"}, {"mlplat_assets.models.training"}),
     (

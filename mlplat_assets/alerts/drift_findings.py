@@ -60,7 +60,8 @@ def _drift(model: str, day: date, rows: list[Mapping[str, Any]]) -> Examination:
     )
     named = ", ".join(f"{row['column']} PSI {row['psi'] or 0:.2f}" for row in worst[:_NAMED])
     versions = ", ".join(str(number) for number in sorted({row["version"] for row in drifted}))
-    told = f"{day}: version {versions}, {len(worst)} columns drifted: {named}"
+    count = f"{len(worst)} column{'' if len(worst) == 1 else 's'}"
+    told = f"{day}: version {versions}, {count} drifted: {named}"
     return Examination(
         model=model,
         kind="drift",

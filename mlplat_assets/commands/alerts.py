@@ -122,8 +122,7 @@ def unsilence(settings: Settings, console: Console, number: int, reason: str) ->
 
 
 def _listed(found: list[Alert]) -> Any:  # noqa: ANN401  rich's table
-    made = table("#", "SEVERITY", "STATE", "KIND", "OF", "SUBJECT", "SINCE UTC", "DETAIL",
-                 right=("#",))  # fmt: skip
+    made = table("#", "SEVERITY", "STATE", "WHAT", "SINCE UTC", "DETAIL", right=("#",))
     for alert in found:
         state = "taken up" if alert.acknowledged and alert.state is State.OPEN else alert.state
         add(
@@ -131,9 +130,7 @@ def _listed(found: list[Alert]) -> Any:  # noqa: ANN401  rich's table
             alert.id,
             _severity(alert.severity),
             str(state),
-            alert.kind,
-            alert.model,
-            alert.subject,
+            Text(f"{alert.kind} {alert.subject}".strip()) + Text(f"\n{alert.model}", style="dim"),
             moment(alert.opened_at),
             alert.detail,
         )

@@ -190,7 +190,7 @@ def _find(connection: sa.Connection, alert_id: int) -> Alert:
     return found[0]
 
 
-def _read(connection: sa.Connection, query: sa.Select[Any]) -> list[Alert]:
+def _read(connection: sa.Connection, query: sa.Select) -> list[Alert]:
     rows = connection.execute(query).all()
     return [replace(msgspec.convert(row.document, Alert), id=row.id) for row in rows]
 
@@ -202,8 +202,8 @@ def _write(connection: sa.Connection, step: Step, route: Route, at: datetime) ->
         connection.execute(sa.delete(table).where(table.c.id == alert.id))
         return step
     if alert.id == NOT_WRITTEN:
-        made = connection.execute(sa.insert(table).values(_row(alert, at)))
-        alert = replace(alert, id=made.inserted_primary_key[0])
+        made = connection.execute(sa.insert(table).values(_row(alert, at)).returning(table.c.id))
+        alert = replace(alert, id=made.scalar_one())
     _update(connection, alert, at)
     if step.says is not None:
         message = Message(says=step.says, alert=alert, at=at)

@@ -91,7 +91,7 @@ class Outbox:
 def _due(connection: sa.Connection, at: datetime) -> Delivery | None:
     waiting = sa.select(table).where(sa.text("state = 'waiting'"), table.c.due <= at)
     row = connection.execute(waiting.order_by(table.c.due, table.c.id).limit(1)).first()
-    return row and _delivery(row)
+    return None if row is None else _delivery(row)
 
 
 def _set(connection: sa.Connection, delivery_id: int, **values: object) -> None:

@@ -106,4 +106,4 @@ class ReachedConnection(HTTPSConnection):
 class ReachedPool(HTTPSConnectionPool):
     """Connections to one host within a reach: `ReachedPool(host, port, reach=...)`."""
 
-    ConnectionCls = ReachedConnection
+    ConnectionCls = ReachedConnection  # pyright: ignore[reportAssignmentType]  as urllib3's own

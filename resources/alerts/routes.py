@@ -59,12 +59,12 @@ class _Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A sink of the file."""
 
 
-class _Log(_Declared, tag="log"):
+class _Log(_Declared, frozen=True, kw_only=True, tag="log"):
     def made(self, folder: Path) -> Sink:
         return Log()
 
 
-class _Webhook(_Declared, tag="webhook"):
+class _Webhook(_Declared, frozen=True, kw_only=True, tag="webhook"):
     url: str
     secret_file: str
     ca_file: str | None = None
@@ -82,7 +82,7 @@ class _Webhook(_Declared, tag="webhook"):
         )
 
 
-class _Slack(_Declared, tag="slack"):
+class _Slack(_Declared, frozen=True, kw_only=True, tag="slack"):
     url_file: str
     ca_file: str | None = None
     allow: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class _Slack(_Declared, tag="slack"):
         return Slack(endpoint=_endpoint("url_file", url, self.allow, folder, self.ca_file))
 
 
-class _Email(_Declared, tag="email"):
+class _Email(_Declared, frozen=True, kw_only=True, tag="email"):
     host: str
     sender: str
     recipients: tuple[str, ...]
@@ -118,14 +118,14 @@ class _Email(_Declared, tag="email"):
         )
 
 
-class _CloudWatch(_Declared, tag="cloudwatch"):
+class _CloudWatch(_Declared, frozen=True, kw_only=True, tag="cloudwatch"):
     namespace: str = "mlplat"
 
     def made(self, folder: Path) -> Sink:
         return CloudWatch(namespace=self.namespace)
 
 
-class _Sns(_Declared, tag="sns"):
+class _Sns(_Declared, frozen=True, kw_only=True, tag="sns"):
     topic: str
 
     def made(self, folder: Path) -> Sink:

@@ -61,7 +61,7 @@ def test_open_alerts_are_listed_the_worst_first_with_what_was_not_delivered(
     open_alert(home, kind="decay", severity="P3", subject="auc")
     open_alert(home)
     shown = told(run("list"))
-    assert shown.index("P0 open null_spike") < shown.index("P3 open decay")
+    assert shown.index("P0 open null_spike weather__temp") < shown.index("P3 open decay")
     assert "2 messages not delivered yet." in shown
     store = open_registry(home)
     taken = store.outbox.claim(datetime.now(UTC))

@@ -8,6 +8,7 @@ from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from resources.alerts.outbox import GIVE_UP_AFTER, LEASE
 from resources.alerts.records import (
@@ -109,7 +110,7 @@ def test_many_that_see_the_same_failure_open_one_alert(store: Registry) -> None:
 
 def test_the_database_itself_refuses_the_same_alert_twice(store: Registry) -> None:
     open_alert(store)
-    with pytest.raises(sa.exc.IntegrityError):
+    with pytest.raises(IntegrityError):
         store.alerts.settle(lambda held, _: [Step(alert=ALERT)], told, AT)
 
 

@@ -1,9 +1,13 @@
 """Webhooks and Slack against a real HTTPS server on the loopback, which has to be allowed."""
 
+import hashlib
+import hmac
 import ipaddress
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +16,7 @@ from resources.alerts.https import RETRY, Endpoint, https_url
 from resources.alerts.reach import Reach
 from resources.alerts.records import Said
 from resources.alerts.sink import SinkFailed
+from tests.bentos.servers import ROOT
 from tests.resources.alerts.deliveries import AT, Listener, delivery, listening
 from tests.resources.alerts.test_reach import resolving
 
@@ -39,7 +44,7 @@ def endpoint(listener: Listener, reach: Reach = LOOPBACK, ca_file: Path | None =
     )
 
 
-def webhook(listener: Listener, **changes: object) -> Webhook:
+def webhook(listener: Listener, **changes: Any) -> Webhook:
     return Webhook(endpoint=endpoint(listener, **changes), secret=SECRET)
 
 
@@ -66,6 +71,21 @@ def test_a_signature_holds_for_its_body_its_moment_and_its_secret_only(changed: 
     # `printf '1370088000.{}' | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef`
     known = "d75f6e28903af26f8f15fe79c64935927ecb56185bded8b715daaa8e3d7bad8f"
     assert signature(**said) == f"v1={known}"  # type: ignore[arg-type]
+
+
+def test_the_function_of_the_page_takes_what_is_ours_and_nothing_else(listener: Listener) -> None:
+    page = (ROOT / "docs" / "alerts.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {"hmac": hmac, "hashlib": hashlib}
+    exec(program, names)
+    webhook(listener).deliver(delivery(), AT)
+    ((_, found, body),) = listener.taken
+    headers = {"-".join(part.capitalize() for part in n.split("-")): v for n, v in found.items()}
+    is_ours, now = names["is_ours"], AT.timestamp()
+    assert is_ours(SECRET, headers, body, now + 60)
+    assert not is_ours(SECRET, headers, body, now + 600)
+    assert not is_ours(SECRET, headers, body + b" ", now)
+    assert not is_ours(SECRET[::-1], headers, body, now)
 
 
 def test_slack_gets_text_in_which_nothing_is_a_command(listener: Listener) -> None:

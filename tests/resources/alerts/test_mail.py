@@ -30,7 +30,7 @@ class Post(socketserver.ThreadingTCPServer):
 
 
 class Session(socketserver.StreamRequestHandler):
-    server: Post
+    server: Post  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def handle(self) -> None:
         self.secure = self.known = False
