@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from mlplat_assets.commands.alert_commands import alerts_app
 from mlplat_assets.commands.experiment_commands import experiments_app
 from mlplat_assets.commands.feature_commands import features_app
 from mlplat_assets.commands.governance_commands import audit_app, decisions_app, tokens_app
@@ -77,6 +78,11 @@ app.add_typer(
     retrain_app,
     name="retrain",
     help="Retrainings: what asked, what became of it; request, approve, reject.",
+)
+app.add_typer(
+    alerts_app,
+    name="alerts",
+    help="What is wrong: list, show, ack, silence, test, rules.",
 )
 app.add_typer(audit_app, name="audit", help="Every decision: the log, and whether it is whole.")
 app.add_typer(tokens_app, name="tokens", help="Who may decide: create, list, revoke.")

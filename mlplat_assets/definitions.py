@@ -4,6 +4,7 @@ import warnings
 
 import dagster as dg
 
+from mlplat_assets.alerts.assets import alerts, alerts_changed
 from mlplat_assets.approvals.asset import approvals
 from mlplat_assets.approvals.sensor import approval_given
 from mlplat_assets.catalogue import catalogue
@@ -95,15 +96,17 @@ def assemble(declared: Catalogue) -> dg.Definitions:
     upstream = Upstream([*tables, *chains])
     models = declared.models.values()
     governed = [retrainings(model, declared, upstream) for model in models]
+    told = [alerts(model, declared) for model in models]
     compared = [experiment(each, declared) for each in declared.experiments.values()]
     due = retraining_due([watched(model, declared, upstream) for model in models])
     kinds = (freshness_checks, skew_checks, age_checks)
     checks = (make(team, declared) for make in kinds for team in declared.teams.values())
     return dg.Definitions(
-        assets=[*tables, *chains, *governed, *compared],
+        assets=[*tables, *chains, *governed, *told, *compared],
         asset_checks=[check for check in checks if check],
         sensors=[
             champion_changed,
+            alerts_changed,
             *rollouts_due(declared),
             due,
             approval_given(declared.models),

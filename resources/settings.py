@@ -39,6 +39,7 @@ class Settings:
         serving_url: Where `mlplat serve` listens (`MLPLAT_SERVING_URL`).
         serving_tokens: File of the tokens that model servers admit (`MLPLAT_SERVING_TOKENS`);
             None: they listen on the loopback only, to everybody there.
+        alerts: File of who is told of alerts (`MLPLAT_ALERTS`); None: they go to the log.
         actor: Name written to the audit log for what this process does (`MLPLAT_ACTOR`), while
             the registry has no tokens.
         token: What proves to the registry who acts, None for nobody (`MLPLAT_TOKEN`).
@@ -65,6 +66,7 @@ class Settings:
     dagster_home: Path
     serving_url: str
     serving_tokens: Path | None
+    alerts: Path | None
     actor: str
     image: str | None
     token: str | None = field(repr=False)
@@ -91,6 +93,7 @@ class Settings:
             "MLPLAT_DAGSTER_STORAGE": str(self.home / "dagster"),
             "MLPLAT_SERVING_URL": self.serving_url,
             "MLPLAT_SERVING_TOKENS": str(self.serving_tokens or ""),
+            "MLPLAT_ALERTS": str(self.alerts or ""),
             "MLPLAT_ACTOR": self.actor,
             "MLPLAT_TOKEN": self.token or "",
             "MLPLAT_IMAGE": self.image or "",
@@ -115,6 +118,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     home = Path(env.get("MLPLAT_HOME") or REPOSITORY / ".mlplat").resolve()
     tracking = env.get("MLPLAT_TRACKING_URL") or f"sqlite:///{home / 'mlflow.sqlite'}"
     tokens = env.get("MLPLAT_SERVING_TOKENS")
+    alerts = env.get("MLPLAT_ALERTS")
     remote = tracking if tracking.startswith("http") else None
     return Settings(
         home=home,
@@ -134,6 +138,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         dagster_home=Path(env.get("DAGSTER_HOME") or REPOSITORY / "resources" / "instance"),
         serving_url=env.get("MLPLAT_SERVING_URL") or "http://127.0.0.1:3000",
         serving_tokens=Path(tokens) if tokens else None,
+        alerts=Path(alerts) if alerts else None,
         actor=env.get("MLPLAT_ACTOR") or getpass.getuser(),
         token=env.get("MLPLAT_TOKEN") or None,
         image=env.get("MLPLAT_IMAGE") or None,

@@ -59,6 +59,8 @@ FORBIDDEN = [
         for who in ("features", "models", "monitoring", "scoring", "assessment", "statistics")
     ),
     ("mlplat_assets.approvals", {"mlplat_assets.models", "mlplat_assets.monitoring"}, set()),
+    # Alerts read what monitoring writes from the lake and from checks, by name.
+    ("mlplat_assets.alerts", {"mlplat_assets.models", "mlplat_assets.monitoring"}, set()),
     # A version's card carries the profile that its live traffic is compared with.
     ("mlplat_assets.models", {"mlplat_assets.monitoring"}, {"mlplat_assets.models.training"}),
     (

@@ -30,6 +30,6 @@ def verify(settings: Settings, console: Console) -> None:
         count = registry.verify_audit()
     console.print(
         f"✓ {count:,} entries verified: an unbroken chain to the versions, approvals, "
-        "tokens and traffic tables as they are.",
+        "tokens, traffic tables and silences as they are.",
         style="green",
     )

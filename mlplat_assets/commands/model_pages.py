@@ -35,6 +35,13 @@ from resources.registry.records import Action, AuditEntry, Stage, Version
 from resources.settings import REPOSITORY, Settings
 
 _SHOWN = 20
+# Entries about a model as a whole; without a version they are no candidate's.
+_OF_A_MODEL = (
+    Action.TRAFFIC_CHANGED,
+    Action.ALERT_ACKNOWLEDGED,
+    Action.ALERT_SILENCED,
+    Action.ALERT_UNSILENCED,
+)
 _REFUSALS = (Action.REFUSED, Action.DENIED, Action.REJECTED, Action.BREAK_GLASS)
 
 
@@ -136,7 +143,7 @@ def _what(entry: AuditEntry) -> Text:
     """`version 2 promoted`, or `candidate refused` of one that was never registered."""
     if entry.action is Action.ROLLED_BACK:
         return Text(f"rolled back to version {entry.version}", style="green")
-    if not entry.model or (entry.action is Action.TRAFFIC_CHANGED and not entry.version):
+    if not entry.model or (entry.action in _OF_A_MODEL and not entry.version):
         return Text(entry.action.replace("_", " "))
     subject = f"version {entry.version}" if entry.version else "candidate"
     style = "red" if entry.action in _REFUSALS else ""

@@ -50,6 +50,9 @@ class Action(StrEnum):
     RETRAINING_EXPIRED = "retraining_expired"
     RETRAINING_LAUNCHED = "retraining_launched"
     RETRAINING_ENDED = "retraining_ended"
+    ALERT_ACKNOWLEDGED = "alert_acknowledged"
+    ALERT_SILENCED = "alert_silenced"
+    ALERT_UNSILENCED = "alert_unsilenced"
 
 
 ACCEPTED = (Action.REGISTERED, Action.REEVALUATED)
@@ -143,8 +146,8 @@ class Event:
         model: `team.name`, empty for what concerns tokens.
         role: The actor's role; None where nobody was authenticated, so that the name is only
             what the caller said.
-        record_digest: Of the row that the entry writes (version, approval, token, traffic table or
-            retraining), so that a later edit of the row shows.
+        record_digest: Of the row that the entry writes (version, approval, token, traffic table,
+            retraining or silence), so that a later edit of the row shows.
     """
 
     model: str

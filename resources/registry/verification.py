@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from resources.alerts import silences
 from resources.digests import digest
 from resources.registry import (
     approvals,
@@ -28,6 +29,7 @@ _GRANTS = {
     Action.TRAFFIC_CHANGED: "traffic table",
     Action.ROLLOUT_CHANGED: "rollout step",
     **dict.fromkeys(retrainings.ACTIONS, "retraining"),
+    Action.ALERT_SILENCED: "silence",
 }
 _STREAMS = {
     "approval": approvals.stream,
@@ -35,8 +37,13 @@ _STREAMS = {
     "traffic table": traffic.stream,
     "rollout step": rollouts.stream,
     "retraining": retrainings.stream,
+    "silence": silences.stream,
 }
-_REVOCATIONS = {Action.APPROVAL_REVOKED: "approval", Action.TOKEN_REVOKED: "token"}
+_REVOCATIONS = {
+    Action.APPROVAL_REVOKED: "approval",
+    Action.TOKEN_REVOKED: "token",
+    Action.ALERT_UNSILENCED: "silence",
+}
 
 
 @dataclass(kw_only=True)
@@ -76,7 +83,7 @@ def verify(connection: sa.Connection) -> int:
 
     Raises:
         AuditBroken: An entry was edited, removed, inserted or swapped, or a version, approval,
-            token, traffic table or retraining was changed behind the log.
+            token, traffic table, retraining or silence was changed behind the log.
     """
     told = _Told()
     with closing(audit.stream(connection)) as rows:
