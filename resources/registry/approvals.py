@@ -17,19 +17,32 @@ from resources.registry.tables import approvals as table
 
 def of(connection: sa.Connection, model: str, number: int) -> list[Approval]:
     """Every verdict on a version, oldest first, whether it stands or not."""
-    return _read(connection, table.c.model == model, table.c.number == number)
+    return select(connection, table.c.model == model, table.c.number == number)
+
+
+def select(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Approval]:
+    """The verdicts that meet the conditions, oldest first."""
+    query = sa.select(table).where(*conditions).order_by(table.c.id)
+    return [_approval({**row}) for row in connection.execute(query).mappings()]
 
 
 def verdicts(
     connection: sa.Connection, version: Version, authors: Sequence[str], at: datetime
 ) -> list[Approval]:
-    """The verdicts that stand: the last one of each person who may approve the version.
+    """The verdicts that stand, read now."""
+    return standing(of(connection, version.model, version.number), version, authors, at)
+
+
+def standing(
+    given: Sequence[Approval], version: Version, authors: Sequence[str], at: datetime
+) -> list[Approval]:
+    """Of all verdicts, those that stand: the last one of each person who may approve the version.
 
     A verdict binds to the artefact and the evidence that it was given on.
     """
     last = {
         person(verdict.approver): verdict
-        for verdict in of(connection, version.model, version.number)
+        for verdict in given
         if verdict.artifact_digest == version.artifact_digest
         and verdict.evidence_digest == version.evidence_digest
         and verdict.revoked_in is None
@@ -138,11 +151,6 @@ def stream(connection: sa.Connection) -> Generator[tuple[int, int | None, str]]:
         for row in rows.mappings():
             found = _approval({**row})
             yield found.id, found.revoked_in, audit.digest_of_record(found)
-
-
-def _read(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Approval]:
-    query = sa.select(table).where(*conditions).order_by(table.c.id)
-    return [_approval({**row}) for row in connection.execute(query).mappings()]
 
 
 def _approval(row: dict[str, Any]) -> Approval:
