@@ -17,13 +17,7 @@ from resources.registry.tables import approvals as table
 
 def of(connection: sa.Connection, model: str, number: int) -> list[Approval]:
     """Every verdict on a version, oldest first, whether it stands or not."""
-    return select(connection, table.c.model == model, table.c.number == number)
-
-
-def select(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Approval]:
-    """The verdicts that meet the conditions, oldest first."""
-    query = sa.select(table).where(*conditions).order_by(table.c.id)
-    return [_approval({**row}) for row in connection.execute(query).mappings()]
+    return read(connection, table.c.model == model, table.c.number == number)
 
 
 def verdicts(
@@ -151,6 +145,12 @@ def stream(connection: sa.Connection) -> Generator[tuple[int, int | None, str]]:
         for row in rows.mappings():
             found = _approval({**row})
             yield found.id, found.revoked_in, audit.digest_of_record(found)
+
+
+def read(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Approval]:
+    """The verdicts that meet the conditions, oldest first."""
+    query = sa.select(table).where(*conditions).order_by(table.c.id)
+    return [_approval({**row}) for row in connection.execute(query).mappings()]
 
 
 def _approval(row: dict[str, Any]) -> Approval:

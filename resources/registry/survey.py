@@ -114,7 +114,7 @@ def candidacies(
         judged[entry.model, entry.artifact_digest].append(entry)
     given: dict[tuple[str, int], list[Approval]] = defaultdict(list)
     named = approval_table.c.model.in_(sorted({version.model for version in found}))
-    for approval in approvals.select(connection, named):
+    for approval in approvals.read(connection, named):
         given[approval.model, approval.number].append(approval)
     at = audit.moment(connection, now)
     return [
