@@ -42,6 +42,9 @@ class Action(StrEnum):
     TOKEN_CREATED = "token_created"
     TOKEN_REVOKED = "token_revoked"
     TRAFFIC_CHANGED = "traffic_changed"
+    ALERT_ACKNOWLEDGED = "alert_acknowledged"
+    ALERT_SILENCED = "alert_silenced"
+    ALERT_UNSILENCED = "alert_unsilenced"
 
 
 ACCEPTED = (Action.REGISTERED, Action.REEVALUATED)
@@ -135,8 +138,8 @@ class Event:
         model: `team.name`, empty for what concerns tokens.
         role: The actor's role; None where nobody was authenticated, so that the name is only
             what the caller said.
-        record_digest: Of the row that the entry writes (version, approval, token or traffic
-            table), so that a later edit of the row shows.
+        record_digest: Of the row that the entry writes (version, approval, token, traffic
+            table or silence), so that a later edit of the row shows.
     """
 
     model: str

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from resources.alerts.book import AlertBook
+from resources.alerts.outbox import Outbox
 from resources.registry import approvals, audit, history, promotions, transitions, versions
 from resources.registry import evidence as gate
 from resources.registry.database import Database
@@ -48,6 +50,16 @@ class Registry(TrafficRegistrar):
     def tokens(self) -> TokenDesk:
         """Who may act."""
         return TokenDesk(self.database, self._desk)
+
+    @property
+    def alerts(self) -> AlertBook:
+        """What is wrong with the models, and what people said to it."""
+        return AlertBook(self.database, self._desk)
+
+    @property
+    def outbox(self) -> Outbox:
+        """What is still to be told of alerts."""
+        return Outbox(self.database)
 
     def migrate(self) -> None:
         """Create or upgrade the tables. Cheap when they are up to date, safe when raced."""

@@ -193,17 +193,6 @@ traffic = sa.Table(
     sa.Column("at", UtcTimestamp, nullable=False),
 )
 
-# What is wrong with a model now, and what was.
-alerts = sa.Table(
-    "alerts",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("model", sa.Text, nullable=False),
-    sa.Column("state", sa.String(20), nullable=False),
-    sa.Column("document", CanonicalJson, nullable=False),
-    sa.Column("at", UtcTimestamp, nullable=False),
-)
-
 # Requests to retrain, and what became of each.
 retrainings = sa.Table(
     "retrainings",

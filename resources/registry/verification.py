@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from resources.alerts import silences
 from resources.digests import digest
 from resources.registry import approvals, audit, tokens, traffic, versions
 from resources.registry.errors import AuditBroken
@@ -18,13 +19,19 @@ _GRANTS = {
     Action.REJECTED: "approval",
     Action.TOKEN_CREATED: "token",
     Action.TRAFFIC_CHANGED: "traffic table",
+    Action.ALERT_SILENCED: "silence",
 }
 _STREAMS = {
     "approval": approvals.stream,
     "token": tokens.stream,
     "traffic table": traffic.stream,
+    "silence": silences.stream,
 }
-_REVOCATIONS = {Action.APPROVAL_REVOKED: "approval", Action.TOKEN_REVOKED: "token"}
+_REVOCATIONS = {
+    Action.APPROVAL_REVOKED: "approval",
+    Action.TOKEN_REVOKED: "token",
+    Action.ALERT_UNSILENCED: "silence",
+}
 
 
 @dataclass(kw_only=True)
@@ -64,7 +71,7 @@ def verify(connection: sa.Connection) -> int:
 
     Raises:
         AuditBroken: An entry was edited, removed, inserted or swapped, or a version, approval,
-            token or traffic table was changed behind the log.
+            token, traffic table or silence was changed behind the log.
     """
     told = _Told()
     with closing(audit.stream(connection)) as rows:

@@ -37,7 +37,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop everything, the audit log included, and what later revisions kept."""
-    later = ("traffic", "alerts", "retrainings", "rollouts")
+    later = ("traffic", "alerts", "silences", "alert_messages", "retrainings", "rollouts")
     for kept in ("approvals", "tokens", "versions", "audit_log", *later):
         op.execute(f"drop table if exists kept_{kept}")
     for table in ("audit_head", "audit_log", "evaluations", "versions"):
