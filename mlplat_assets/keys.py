@@ -23,6 +23,7 @@ Stage = Literal[
     "endpoints",
     "predictions",
     "shadow_predictions",
+    "failures",
     "scores",
     "drift",
     "performance",

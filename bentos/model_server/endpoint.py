@@ -9,6 +9,7 @@ from typing import Any
 
 from bentos.model_server.answering.completion import Completion
 from bentos.model_server.answering.deadlines import patient, within
+from bentos.model_server.answering.failures import Failures
 from bentos.model_server.answering.pending import Addressed, Caller, Outcome, Pending
 from bentos.model_server.answering.plan import Plan
 from bentos.model_server.answering.records import Recorder
@@ -42,11 +43,13 @@ class Endpoint:
         clock: Callable[[], datetime],
         meter: Meter | None = None,
         shadows: Shadows | None = None,
+        failures: Failures | None = None,
     ) -> None:
         self.routing = routing
         self.meter = meter or Meter()
         self._clock = clock
         self._bento = bento
+        self._failures = failures
         self._features = FeatureReader(store, FeatureCache(perf_counter))
         self._completion = Completion(
             journal=journal,
@@ -64,28 +67,26 @@ class Endpoint:
     async def answer_body(self, body: bytes, caller: Caller | None = None) -> Answer:
         """The answer to a request body."""
         started = perf_counter()
-        choice = None
+        choice = request = None
         try:
             choice, request = self.understood(body)
             self.meter.stage("decode", perf_counter() - started)
             answer = await self.predicted(choice, request, caller or patient(), started)
         except REFUSALS as error:
-            return self.refused(error, choice, started)
-        version = choice.served.target.version
-        self.meter.answered(200, choice.variant, version, perf_counter() - started)
+            return self.refused(error, choice, started, request)
+        self.meter.answered(200, choice.variant, choice.version, perf_counter() - started)
         return Answer(status=HTTPStatus.OK, body=answer)
 
     async def answer(self, payload: object) -> Answer:
         """The answer to an already parsed request."""
         started = perf_counter()
-        choice = None
+        choice = request = None
         try:
             choice, request = self._validated(payload)
             answer = await self.predicted(choice, request, patient(), started)
         except REFUSALS as error:
-            return self.refused(error, choice, started)
-        version = choice.served.target.version
-        self.meter.answered(200, choice.variant, version, perf_counter() - started)
+            return self.refused(error, choice, started, request)
+        self.meter.answered(200, choice.variant, choice.version, perf_counter() - started)
         return Answer(status=HTTPStatus.OK, body=answer)
 
     def understood(self, body: bytes) -> tuple[Choice, Request]:
@@ -131,7 +132,7 @@ class Endpoint:
         """Have a request body answered; what is returned is left to do, in a task."""
         try:
             choice, request = self.understood(body)
-            outcome.choice = choice
+            outcome.choice, outcome.request = choice, request
             self.meter.stage("decode", perf_counter() - outcome.started)
             if request.given is None or not choice.served.plan.is_quick:
                 return self._answer_later(choice, request, caller, outcome)
@@ -146,8 +147,7 @@ class Endpoint:
         plan = choice.served.plan
         try:
             if not plan.is_quick:
-                started = outcome.started
-                outcome.set_result(await self.predicted(choice, request, caller, started))
+                outcome.set_result(await self.predicted(choice, request, caller, outcome.started))
                 return
             stored = await self._stored(plan, request, caller)
             self._submit(choice, request, stored, caller, outcome.started, outcome)
@@ -237,10 +237,13 @@ class Endpoint:
             plan.reading.refuse_missing(plan.asked(request), stored.answers)
         return stored
 
-    def refused(self, error: Exception, choice: Choice | None, started: float) -> Answer:
-        """The answer for one of REFUSALS, which is counted."""
+    def refused(
+        self, error: Exception, choice: Choice | None, started: float, request: Request | None
+    ) -> Answer:
+        """The answer for one of REFUSALS, which is counted, and is on record once understood."""
         answer = refusal_of(error)
-        variant = "" if choice is None else choice.variant
-        version = 0 if choice is None else choice.served.target.version
+        if choice and request and self._failures:
+            self._failures.record(error, choice, request)
+        variant, version = (choice.variant, choice.version) if choice else ("", 0)
         self.meter.answered(answer.status, variant, version, perf_counter() - started)
         return answer

@@ -22,6 +22,7 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 
 import bentoml
 
+from bentos.model_server.answering.failures import Failures
 from bentos.model_server.artefact.baked import BakedArtifact, load_first_version, read_baked
 from bentos.model_server.artefact.predictor import ArtifactUnusable
 from bentos.model_server.endpoint import Endpoint
@@ -122,6 +123,11 @@ class ModelServer:
             meter=self.meter,
             clock=_now,
         )
+        self._failures = Failures(
+            journal=Journal(settings.journal / f"{model}.failures", _now),
+            meter=self.meter,
+            clock=_now,
+        )
         self._stop = threading.Event()
         self._following = threading.Thread(
             target=_follow, args=(follower, self._stop, settings.registry_url), daemon=True
@@ -134,6 +140,7 @@ class ModelServer:
             clock=_now,
             meter=self.meter,
             shadows=self._shadows,
+            failures=self._failures,
         )
 
     @bentoml.on_startup
@@ -155,6 +162,7 @@ class ModelServer:
         self._shadows.close()
         self._store.close()
         self._journal.close()
+        self._failures.close()
         self.guard.close()
 
     def __is_ready__(self) -> bool:

@@ -17,7 +17,7 @@ from mlplat_assets.monitoring.features_read import (
     given_values,
     views_read,
 )
-from mlplat_assets.monitoring.journal_records import SHADOWS
+from mlplat_assets.monitoring.journal_records import FAILURES, SHADOWS
 from mlplat_assets.monitoring.touched import prediction_tables
 from resources.lake import Lake
 from resources.registry.reader import RegistryReader
@@ -184,7 +184,7 @@ def _in_journal(prediction_id: str, folder: Path) -> dict[str, Any] | None:
     wanted = prediction_id.encode()
     segments = sorted(folder.rglob("*.ndjson"), key=lambda path: path.name, reverse=True)
     for path in segments:
-        if path.parent.name.endswith(SHADOWS):
+        if path.parent.name.endswith((SHADOWS, FAILURES)):
             continue  # the same id, but of what nobody was answered with
         with path.open("rb") as stream:
             for line in stream:

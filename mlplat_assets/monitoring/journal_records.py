@@ -11,6 +11,8 @@ import pyarrow as pa
 
 # What the folder of a model's shadows is called: `<model>.shadows`, beside `<model>`.
 SHADOWS = ".shadows"
+# And that of requests that a version was given and did not answer.
+FAILURES = ".failures"
 _ABSENT = msgspec.Raw()
 _NULL = b"null"
 
@@ -61,6 +63,20 @@ class Shadowed(msgspec.Struct, kw_only=True, gc=False):
     event_timestamp: str
     unit_id: str | None
     latency_ms: float
+
+
+class Failed(msgspec.Struct, kw_only=True, gc=False):
+    """A request that a version was given and did not answer, with the HTTP status in its place."""
+
+    model: str
+    version: int
+    variant: str
+    revision: int
+    unit_id: str
+    status: int
+    error: str
+    served_at: str
+    event_timestamp: str
 
 
 _ARROW: dict[Any, pa.DataType] = {

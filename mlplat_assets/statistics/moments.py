@@ -24,6 +24,18 @@ class Moments:
         mean = float(found.mean())
         return cls(n=found.size, mean=mean, squares=float(((found - mean) ** 2).sum()))
 
+    @classmethod
+    def of_hits(cls, hits: int, n: int) -> Self:
+        """Of n units of which so many are 1 and the others 0: errors, conversions.
+
+        Raises:
+            ValueError: There are more hits than units, or a number is below 0.
+        """
+        if not 0 <= hits <= n:
+            raise ValueError(f"{hits} of {n} units is no share; give hits from 0 to the units")
+        share = hits / n if n else 0.0
+        return cls(n=n, mean=share, squares=hits * (1 - share))
+
     @property
     def variance(self) -> float:
         """The unbiased estimate; 0 below two measurements."""

@@ -49,6 +49,14 @@ class TrafficInvalid(RegistryError):
     """A traffic table contradicts itself or the registry."""
 
 
+class RolloutRefused(PromotionRefused):
+    """The rollout cannot be moved like that."""
+
+
+class RolloutMoved(RegistryError):
+    """Somebody else moved the rollout since it was read; nothing was changed."""
+
+
 class AuditBroken(RegistryError):
     """The audit log was edited, cut, or disagrees with what it records.
 

@@ -1,12 +1,16 @@
 """What a version must hold before it goes to production, and who says that it does."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 import sqlalchemy as sa
 
-from resources.registry import approvals, audit, transitions, versions
+from resources.registry import approvals, audit, history, transitions, versions
 from resources.registry import evidence as gate
 from resources.registry.desk import Granted
+from resources.registry.errors import ApprovalMissing, PromotionRefused, TransitionRefused
 from resources.registry.identity import person
-from resources.registry.records import Action, Approval, Version
+from resources.registry.records import Action, Approval, Stage, Version
 from resources.registry.transitions import Decision
 
 
@@ -57,9 +61,79 @@ def require_ready(connection: sa.Connection, version: Version) -> list[str]:
     return gate.authors(version, judgements)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Obstacles:
+    """Why a version cannot be promoted, in words; None where nothing is in the way.
+
+    `readiness` is what no approval helps with: its stage, its gates, another champion than the one
+    that it was evaluated against.
+    """
+
+    readiness: str | None
+    approval: str | None
+
+
+def obstacles(connection: sa.Connection, version: Version, at: datetime) -> Obstacles:
+    """What would refuse the version's promotion at the moment."""
+    try:
+        authors = require_ready(connection, version)
+    except PromotionRefused as refused:
+        return Obstacles(readiness=str(refused), approval=None)
+    try:
+        approvals.require_enough(
+            version, approvals.verdicts(connection, version, authors, at), authors
+        )
+    except ApprovalMissing as missing:
+        return Obstacles(readiness=None, approval=str(missing))
+    return Obstacles(readiness=None, approval=None)
+
+
 def break_glass(granted: Granted, version: Version, reason: str) -> Version:
     """Make a ready version the champion whatever approvals it has; the log says which."""
     given = approvals.of(granted.connection, version.model, version.number)
     told = f"{reason} (without approval; on record: {len(given)})"
     decision = Decision(by=granted.by, reason=told, at=granted.at)
     return transitions.crown(granted.connection, version, Action.BREAK_GLASS, decision)
+
+
+def promote(granted: Granted, model: str, number: int, reason: str,
+            approver: str | None = None) -> Version:  # fmt: skip
+    """Make a version the champion on its standing approvals, `approver`'s given here among them.
+
+    Raises:
+        UnknownVersion: There is no such version.
+        PromotionRefused: TransitionRefused, GateRefused, EvaluationStale, ApproverRefused or
+            ApprovalMissing.
+    """
+    version = versions.find(granted.connection, model, number)
+    if version.stage is Stage.PRODUCTION:
+        return version
+    authors = require_ready(granted.connection, version)
+    if approver is not None:
+        judge(granted, version, Action.APPROVED, approver, reason)
+    standing = approvals.verdicts(granted.connection, version, authors, granted.at)
+    names = approvals.require_enough(version, standing, authors)
+    decision = Decision(by=granted.by, reason=reason, at=granted.at, approver=", ".join(names))
+    return transitions.crown(granted.connection, version, Action.PROMOTED, decision)
+
+
+def return_to(granted: Granted, model: str, number: int, reason: str) -> Version:
+    """Make a champion of earlier the champion again.
+
+    Raises:
+        UnknownVersion: There is no such version.
+        TransitionRefused: It never was champion.
+        GateRefused: Its evidence was edited.
+    """
+    connection = granted.connection
+    version = versions.find(connection, model, number)
+    if version.stage is Stage.PRODUCTION:
+        return version
+    transitions.require_move(version, Action.ROLLED_BACK)
+    if history.promotion(connection, model, number, granted.at) is None:
+        raise TransitionRefused(
+            f"{model} version {version.number} never was champion; register a new candidate"
+        )
+    gate.require_unedited(version, audit.judgements(connection, version))
+    decision = Decision(by=granted.by, reason=reason, at=granted.at)
+    return transitions.crown(connection, version, Action.ROLLED_BACK, decision)

@@ -45,6 +45,7 @@ class Action(StrEnum):
     ALERT_ACKNOWLEDGED = "alert_acknowledged"
     ALERT_SILENCED = "alert_silenced"
     ALERT_UNSILENCED = "alert_unsilenced"
+    ROLLOUT_CHANGED = "rollout_changed"
 
 
 ACCEPTED = (Action.REGISTERED, Action.REEVALUATED)

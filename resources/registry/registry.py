@@ -8,9 +8,10 @@ from resources.alerts.outbox import Outbox
 from resources.registry import approvals, audit, history, promotions, transitions, versions
 from resources.registry import evidence as gate
 from resources.registry.database import Database
-from resources.registry.errors import TransitionRefused
 from resources.registry.identity import Role, person
+from resources.registry.promotions import Obstacles
 from resources.registry.records import Action, Approval, Stage, Version
+from resources.registry.rollout_desk import RolloutDesk
 from resources.registry.token_desk import TokenDesk
 from resources.registry.traffic_registrar import TrafficRegistrar
 from resources.registry.transitions import Decision
@@ -60,6 +61,11 @@ class Registry(TrafficRegistrar):
     def outbox(self) -> Outbox:
         """What is still to be told of alerts."""
         return Outbox(self.database)
+
+    @property
+    def rollouts(self) -> RolloutDesk:
+        """How far versions have come on their way to all the traffic."""
+        return RolloutDesk(self.database, self._desk)
 
     def migrate(self) -> None:
         """Create or upgrade the tables. Cheap when they are up to date, safe when raced."""
@@ -165,6 +171,17 @@ class Registry(TrafficRegistrar):
             now = audit.moment(connection, self._desk.clock())
             return approvals.verdicts(connection, version, authors, now)
 
+    def obstacles(self, model: str, number: int) -> Obstacles:
+        """What stands in the way of a version's promotion now; nothing is written.
+
+        Raises:
+            UnknownVersion: There is no such version.
+        """
+        with self.database.reading() as connection:
+            version = versions.find(connection, model, number)
+            now = audit.moment(connection, self._desk.clock())
+            return promotions.obstacles(connection, version, now)
+
     def promote(
         self,
         model: str,
@@ -192,20 +209,13 @@ class Registry(TrafficRegistrar):
         what, needs = ("break glass", Role.ADMIN) if break_glass else ("promotion", Role.APPROVER)
         by = actor or approver or ""
         with self._granted(what, by, reason, model, number, needs) as granted:
+            if not break_glass:
+                return promotions.promote(granted, model, number, reason, approver)
             version = versions.find(granted.connection, model, number)
             if version.stage is Stage.PRODUCTION:
                 return version
-            authors = promotions.require_ready(granted.connection, version)
-            if break_glass:
-                return promotions.break_glass(granted, version, reason)
-            if approver is not None:
-                promotions.judge(granted, version, Action.APPROVED, approver, reason)
-            standing = approvals.verdicts(granted.connection, version, authors, granted.at)
-            names = approvals.require_enough(version, standing, authors)
-            decision = Decision(
-                by=granted.by, reason=reason, at=granted.at, approver=", ".join(names)
-            )
-            return transitions.crown(granted.connection, version, Action.PROMOTED, decision)
+            promotions.require_ready(granted.connection, version)
+            return promotions.break_glass(granted, version, reason)
 
     def rollback(
         self, model: str, *, reason: str, actor: str = "", to: int | None = None
@@ -222,16 +232,5 @@ class Registry(TrafficRegistrar):
             GateRefused: The evidence of the version to return to was edited.
         """
         with self._granted("rollback", actor, reason, model, to) as granted:
-            connection = granted.connection
-            number = history.previous(connection, model) if to is None else to
-            version = versions.find(connection, model, number)
-            if version.stage is Stage.PRODUCTION:
-                return version
-            transitions.require_move(version, Action.ROLLED_BACK)
-            if history.promotion(connection, model, number, granted.at) is None:
-                raise TransitionRefused(
-                    f"{model} version {version.number} never was champion; register a new candidate"
-                )
-            gate.require_unedited(version, audit.judgements(connection, version))
-            decision = Decision(by=granted.by, reason=reason, at=granted.at)
-            return transitions.crown(connection, version, Action.ROLLED_BACK, decision)
+            number = history.previous(granted.connection, model) if to is None else to
+            return promotions.return_to(granted, model, number, reason)

@@ -204,13 +204,15 @@ retrainings = sa.Table(
     sa.Column("at", UtcTimestamp, nullable=False),
 )
 
-# How far each version has come on its way to all the traffic.
+# How far each version has come on its way to all the traffic: a row per step, all of which stay.
+# `id` is the audit entry that records the step.
 rollouts = sa.Table(
     "rollouts",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("model", sa.Text, nullable=False),
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("document", CanonicalJson, nullable=False),
     sa.Column("at", UtcTimestamp, nullable=False),
+    sa.Index("rollouts_by_model", "model", "id"),
 )

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from resources.alerts import silences
 from resources.digests import digest
-from resources.registry import approvals, audit, tokens, traffic, versions
+from resources.registry import approvals, audit, rollouts, tokens, traffic, versions
 from resources.registry.errors import AuditBroken
 from resources.registry.records import ACCEPTED, Action, Version
 from resources.registry.tables import audit_head
@@ -20,12 +20,14 @@ _GRANTS = {
     Action.TOKEN_CREATED: "token",
     Action.TRAFFIC_CHANGED: "traffic table",
     Action.ALERT_SILENCED: "silence",
+    Action.ROLLOUT_CHANGED: "rollout step",
 }
 _STREAMS = {
     "approval": approvals.stream,
     "token": tokens.stream,
     "traffic table": traffic.stream,
     "silence": silences.stream,
+    "rollout step": rollouts.stream,
 }
 _REVOCATIONS = {
     Action.APPROVAL_REVOKED: "approval",

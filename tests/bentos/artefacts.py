@@ -60,6 +60,26 @@ def write_artefact(folder: Path, *, bias: float, document: dict[str, Any] | None
     return folder
 
 
+def fail_beyond(folder: Path, limit: float) -> Path:
+    """Let an artefact give no number where distance / 1000 + temp is beyond a limit."""
+    model = onnx.load(folder / "model.onnx")
+    graph = model.graph
+    graph.initializer.append(numpy_helper.from_array(np.float32(limit), "limit"))
+    (last,) = [node for node in graph.node if "prediction" in node.output]
+    last.output[0] = "sound"
+    graph.node.extend(
+        [
+            helper.make_node("Sub", ["limit", "linear"], ["gap"]),
+            helper.make_node("Sqrt", ["gap"], ["root"]),
+            helper.make_node("Mul", ["root", "zero"], ["nothing"]),
+            helper.make_node("Squeeze", ["nothing", "axis"], ["nothing_of_each"]),
+            helper.make_node("Add", ["sound", "nothing_of_each"], ["prediction"]),
+        ]
+    )
+    onnx.save(model, folder / "model.onnx")
+    return folder
+
+
 def expected_prediction(
     *, bias: float, distance: float, temp: float | None, carrier: str | None
 ) -> float:

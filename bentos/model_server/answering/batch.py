@@ -49,17 +49,15 @@ async def _all_of(
 ) -> Answer:
     waits = [endpoint.predicted(choice, request, caller, started) for choice, request in understood]
     answers = await asyncio.gather(*waits, return_exceptions=True)
-    seconds = perf_counter() - started
     bodies: list[bytes] = []
-    for index, (found, (choice, _)) in enumerate(zip(answers, understood, strict=True)):
+    for index, (found, (choice, request)) in enumerate(zip(answers, understood, strict=True)):
         if isinstance(found, REFUSALS):
-            answer = refusal_of(found, index)
-            version = choice.served.target.version
-            endpoint.meter.answered(answer.status, choice.variant, version, seconds)
-            return answer
+            endpoint.refused(found, choice, started, request)
+            return refusal_of(found, index)
         if isinstance(found, BaseException):
             raise found
         bodies.append(found)
+    seconds = perf_counter() - started
     for choice, _ in understood:
         endpoint.meter.answered(200, choice.variant, choice.served.target.version, seconds)
     return Answer(status=200, body=b'{"predictions":[' + b",".join(bodies) + b"]}")

@@ -44,6 +44,7 @@ class Addressed(Outcome, Protocol):
     """An outcome that knows its request: who answers, and when it began (`time.perf_counter`)."""
 
     choice: Choice | None
+    request: Request | None
     started: float
 
     def abandon(self) -> None:

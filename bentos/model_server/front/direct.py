@@ -20,6 +20,7 @@ from bentos.model_server.front.asgi import caller_of, refuse, reply
 from bentos.model_server.front.gate import Admitted, Gate
 from bentos.model_server.front.refusal import Refusal
 from bentos.model_server.front.whole import sent_whole
+from bentos.model_server.request.contract import Request
 from bentos.model_server.routing.versions import Choice
 
 PATH = "/v1/predict"
@@ -52,15 +53,19 @@ class Written:
 
     Attributes:
         choice: Who answers; None until the request is understood.
+        request: What was understood.
         started: A time of `time.perf_counter`.
     """
 
-    __slots__ = ("_admitted", "_cycle", "_endpoint", "_gate", "_is_done", "choice", "started")
+    __slots__ = (
+        "_admitted", "_cycle", "_endpoint", "_gate", "_is_done", "choice", "request", "started",
+    )  # fmt: skip
 
     def __init__(
         self, endpoint: Endpoint, gate: Gate, admitted: Admitted, cycle: RequestResponseCycle
     ) -> None:
         self.choice: Choice | None = None
+        self.request: Request | None = None
         self.started = perf_counter()
         self._endpoint = endpoint
         self._gate = gate
@@ -82,7 +87,8 @@ class Written:
 
     def set_exception(self, error: Exception, /) -> None:
         """Send a refusal."""
-        self._send(self._endpoint.refused(error, self.choice, self.started))
+        choice, request = self.choice, self.request
+        self._send(self._endpoint.refused(error, choice, self.started, request))
 
     def abandon(self) -> None:
         """Hang up: there will be no answer."""

@@ -21,6 +21,8 @@ _COUNTS = (
     "connections_cut",
     "connections_refused",
     "deadline_passed",
+    "failure_lost",
+    "failure_recorded",
     "journal_lost",
     "overloaded",
     "shadow_dropped",

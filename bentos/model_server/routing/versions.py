@@ -65,6 +65,11 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bucket: int
     revision: int
 
+    @property
+    def version(self) -> int:
+        """The version's number."""
+        return self.served.target.version
+
 
 class Lane(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A variant and the version that answers it."""

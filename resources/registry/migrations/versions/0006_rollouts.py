@@ -1,4 +1,4 @@
-"""How far each version has come on its way to all the traffic."""
+"""Rollouts: how far each version has come on its way to all the traffic, every step on record."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,14 +14,15 @@ def upgrade() -> None:
         return
     op.create_table(
         "rollouts",
-        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("model", sa.Text, nullable=False),
         sa.Column("state", sa.String(20), nullable=False),
         sa.Column("document", sa.Text, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
+    op.create_index("rollouts_by_model", "rollouts", ["model", "id"])
 
 
 def downgrade() -> None:
-    """Return to 0005, which has no such table, and keep it."""
+    """Return to 0005, which has no such table, and keep it: the audit log names each step."""
     op.rename_table("rollouts", "kept_rollouts")
