@@ -4,40 +4,10 @@ from datetime import timedelta
 
 import dagster as dg
 
-from mlplat_assets.discovery import Declared, Team
-from mlplat_assets.keys import key
-from mlplat_assets.model_spec import ModelSpec
+from mlplat_assets.discovery import Team
 from mlplat_assets.spec import FeatureView
 
 AC = dg.AutomationCondition
-
-
-def retrain_when(model: Declared[ModelSpec]) -> dg.AutomationCondition | None:
-    """When a training set is rebuilt: its model's drift check begins to fail, or by the clock.
-
-    The drift asset is named by key and is no dependency, so the graph stays free of cycles. It
-    fires once each time the check turns from passing to failing, and waits while a blocking check
-    of a label or feature table fails: bad data is no reason to retrain.
-    """
-    conditions = []
-    if model.spec.retrain.on_drift:
-        drifted = AC.asset_matches(
-            key("drift", model.team, model.name), AC.any_checks_match(AC.check_failed())
-        )
-        conditions.append(drifted.newly_true().since_last_handled().with_label("drift_began"))
-    if model.spec.retrain.cron:
-        conditions.append(
-            AC.cron_tick_passed(model.spec.retrain.cron)
-            .since_last_handled()
-            .with_label(f"cron {model.spec.retrain.cron}")
-        )
-    if not conditions:
-        return None
-    either = conditions[0]
-    for condition in conditions[1:]:
-        either = either | condition
-    passed = AC.all_deps_blocking_checks_passed()
-    return (either & passed & ~AC.in_progress()).with_label("retrain_when")
 
 
 def follow() -> dg.AutomationCondition:

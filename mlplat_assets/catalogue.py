@@ -18,7 +18,8 @@ from mlplat_assets.evaluation_checks import check_evaluation
 from mlplat_assets.field_checks import check_approval, check_fields_of_all
 from mlplat_assets.model_spec import METRICS, ModelSpec
 from mlplat_assets.on_demand_checks import check_on_demand, check_on_demand_of
-from mlplat_assets.references import parse_cron, resolve_features, resolve_label, resolve_service
+from mlplat_assets.references import resolve_features, resolve_label, resolve_service
+from mlplat_assets.retrain_checks import check_retrain
 from mlplat_assets.search_checks import check_search
 from mlplat_assets.serving_checks import check_serving
 from mlplat_assets.spec import FeatureService, FeatureView, OnDemandView, Source
@@ -117,15 +118,9 @@ def _check_model(model: Declared[ModelSpec], declared: Catalogue) -> None:
                 f"{context.name!r} is no column of label {label.table.full_name}",
                 "Add it to the label table, so that training sees what a caller will send.",
             )
-    if spec.retrain.cron is not None and not parse_cron(spec.retrain.cron):
-        raise DeclarationError(
-            model.file,
-            "retrain.cron",
-            f"{spec.retrain.cron!r} is no cron expression",
-            "Write five fields, for example '0 3 * * 1'.",
-        )
     _check_gates(model)
     check_approval(model)
+    check_retrain(model)
     check_trainer(model, label)
     check_search(model)
     check_serving(model, features, label)

@@ -20,10 +20,13 @@ from mlplat_assets.models.registration import version
 from mlplat_assets.models.search.asset import search_of
 from mlplat_assets.models.training import candidate
 from mlplat_assets.models.training_set_asset import training_set
-from mlplat_assets.monitoring.drift_asset import drift
+from mlplat_assets.monitoring.drift.asset import drift
 from mlplat_assets.monitoring.performance import performance
 from mlplat_assets.monitoring.predictions import predictions
 from mlplat_assets.monitoring.shadow_predictions import shadow_predictions
+from mlplat_assets.retraining.asset import retrainings, watched
+from mlplat_assets.retraining.sensor import retraining_due
+from mlplat_assets.retraining.upstream import Upstream
 from mlplat_assets.scoring.asset import scores
 from resources.dagster_bindings import RESOURCES
 
@@ -47,7 +50,6 @@ CHAIN = (
 AUTOMATED: tuple[Stage, ...] = (
     "features",
     "online",
-    "training_sets",
     "candidates",
     "evaluations",
     "versions",
@@ -70,18 +72,24 @@ def assemble(declared: Catalogue) -> dg.Definitions:
 
     Loading is most of a step's cost, so a process per step would pay it per step.
     """
-    assets = [
+    tables = [
         *(raw_table(source, declared) for source in declared.sources.values()),
         *(dbt_team(team, declared) for team in declared.teams.values()),
         *(python_view(view, declared) for view in declared.views.values() if not view.dbt_model),
         *(online_view(view, declared) for view in declared.views.values() if view.spec.online),
-        *(asset for model in declared.models.values() for asset in model_assets(model, declared)),
     ]
+    chains = [
+        asset for model in declared.models.values() for asset in model_assets(model, declared)
+    ]
+    upstream = Upstream([*tables, *chains])
+    models = declared.models.values()
+    governed = [retrainings(model, declared, upstream) for model in models]
+    due = retraining_due([watched(model, declared, upstream) for model in models])
     checks = (freshness_checks(team, declared) for team in declared.teams.values())
     return dg.Definitions(
-        assets=assets,
+        assets=[*tables, *chains, *governed],
         asset_checks=[check for check in checks if check],
-        sensors=[champion_changed, *(automation(team) for team in declared.teams)],
+        sensors=[champion_changed, due, *(automation(team) for team in declared.teams)],
         resources={**RESOURCES, "dbt": dbt_resource()},
         executor=dg.in_process_executor,
     )

@@ -11,14 +11,17 @@ from datetime import timedelta
 
 @dataclass(frozen=True, kw_only=True)
 class Retrain:
-    """What starts a retraining: a drift check that begins to fail, and optionally a cron.
+    """What asks for a retraining, and when the governor lets one through.
 
-    `approval` queues it for a person instead of starting it. `cooldown` is the least time between
-    two retrainings, `budget` the most of them in 30 days.
+    `on_drift` asks when a check of drift or of realised performance begins to fail, `cron` (UTC)
+    by the clock, `max_age` when the version in production was registered longer ago.
+    `approval` queues it for one of the model's approvers instead of starting it. `cooldown` is the
+    least time between two launches, `budget` the most of them in 30 days.
     """
 
     on_drift: bool = True
     cron: str | None = None
+    max_age: timedelta | None = None
     approval: bool = False
     cooldown: timedelta = timedelta(days=1)
     budget: int = 10

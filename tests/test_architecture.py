@@ -38,6 +38,16 @@ FORBIDDEN = [
     ("bentos", {"dagster", "dagster_dbt", "mlplat_assets"}, set()),
     ("bentos", {"pytorch_lightning", "polars", "pandas", "duckdb"}, set()),
     ("bentos", {"torch", "onnx"}, {*ON_GPU, "bentos.model_server.runtime.choice"}),
+    # What models and monitoring both measure by knows neither.
+    (
+        "mlplat_assets.statistics",
+        {"mlplat_assets.assessment", "mlplat_assets.features", "polars", "resources", "bentos"},
+        set(),
+    ),
+    *(
+        (room, {"mlplat_assets.models", "mlplat_assets.monitoring", "dagster"}, set())
+        for room in ("mlplat_assets.statistics", "mlplat_assets.assessment")
+    ),
     # Monitoring reads what models write by asset key.
     ("mlplat_assets.monitoring", {"mlplat_assets.models"}, set()),
     ("mlplat_assets.features", {"mlplat_assets.models", "mlplat_assets.monitoring"}, set()),

@@ -9,8 +9,7 @@ from dagster._core.storage.dagster_run import RunsFilter
 from mlplat_assets.definitions import defs
 from mlplat_assets.demo.plan import Days
 from mlplat_assets.models.handoff import latest
-
-AUTOMATION = {"dagster/from_automation_condition": "true"}
+from mlplat_assets.retraining.signals import RETRAINING_TAG
 
 
 class Graph:
@@ -44,12 +43,11 @@ class Graph:
         """How many partitions of the assets are materialised."""
         return sum(len(self.instance.get_materialized_partitions(key)) for key in keys)
 
-    def automation_run(self, key: dg.AssetKey) -> dg.DagsterRun | None:
-        """The newest run of an asset that an automation sensor launched."""
-        for run in self.instance.get_runs(RunsFilter(tags=AUTOMATION), limit=50):
-            if key in (run.asset_selection or ()):
-                return run
-        return None
+    def retraining_run(self) -> dg.DagsterRun | None:
+        """The newest run that retrains a model because the governor let it through."""
+        tagged = RunsFilter(tags={"dagster/sensor_name": "retraining_due"})
+        runs = self.instance.get_runs(tagged, limit=50)
+        return next((run for run in runs if RETRAINING_TAG in run.tags), None)
 
     def ended_badly(self, run: dg.DagsterRun | None) -> bool:
         """Whether a run has failed or was cancelled by now."""

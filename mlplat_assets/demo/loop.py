@@ -17,6 +17,7 @@ from resources.lake import lake_from
 from resources.online_store import online_store
 from resources.registry.records import Action, AuditEntry
 from resources.registry.registry import registry
+from resources.registry.retraining_records import Retraining, RetrainingState
 from resources.settings import Settings
 
 _FOLLOW_SECONDS = 180.0
@@ -109,8 +110,14 @@ class Loop:
         return audit(self.lake, self.model, self.catalogue, made)
 
     def retraining(self) -> dg.DagsterRun | None:
-        """The run in which the automation rebuilt the training set."""
-        return self.graph.automation_run(self.asset("training_sets"))
+        """The run that the governor let through."""
+        return self.graph.retraining_run()
+
+    def request(self) -> Retraining | None:
+        """The newest request to retrain that was not skipped, as it stands; else a skipped one."""
+        held = self.registry.retrainings.all(MODEL)
+        going = [each for each in held if each.state is not RetrainingState.SKIPPED]
+        return (going or held or [None])[-1]
 
     def verdict(self) -> AuditEntry | None:
         """The registry's entry about the challenger: registered, or refused."""
@@ -130,9 +137,11 @@ class Loop:
         """
         if self.verdict() is not None:
             return True
-        run = self.retraining()
+        run, request = self.retraining(), self.request()
         if run is not None and self.graph.ended_badly(run):
             raise RuntimeError(f"the retraining run {run.run_id} failed; see `make dev`")
+        if request is not None and request.state is RetrainingState.SKIPPED:
+            raise RuntimeError(f"the governor skipped the retraining: {request.reason}")
         return False
 
     def decide(self, processes: list[subprocess.Popen]) -> None:

@@ -62,7 +62,7 @@ def run_demo(settings: Settings, console: Console) -> None:
         with step("Late labels, predictions, drift"):
             loop.build_labels(LATE_LABELS)
             loop.watch(WINTER)
-        with step("The automation sensor sees the drift; the daemon retrains and evaluates"):
+        with step("The governor sees the drift and lets a retraining through; the daemon retrains"):
             wait_until("the challenger", loop.challenger_is_judged, waiting, RETRAINING_SECONDS)
         with step("The challenger is promoted or refused"):
             loop.decide(waiting)

@@ -106,11 +106,16 @@ def _drift(loop: Loop) -> list[str]:
 
 
 def _retraining(loop: Loop) -> list[str]:
-    run = loop.retraining()
-    if run is None:
+    run, request = loop.retraining(), loop.request()
+    if run is None or request is None:
         return ["none was launched"]
-    launched = ", ".join(f"{name}={value}" for name, value in run.tags.items() if "auto" in name)
-    return [f"launched by {loop.graph.tick_of(run)}, run {run.run_id}", f"run tags {launched}"]
+    asked = request.asked
+    benefit = request.evidence.get("benefit") or {}
+    return [
+        f"request {request.request} for {asked.trigger}: {asked.told}",
+        f"would it help: {benefit.get('verdict')}, {benefit.get('told')}",
+        f"launched by {loop.graph.tick_of(run)}, run {run.run_id}",
+    ]
 
 
 def _decision(loop: Loop) -> list[str]:

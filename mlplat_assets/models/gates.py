@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypedDict
 
+from mlplat_assets.assessment.verdicts import Verdict, against_champion, worst
 from mlplat_assets.model_spec import METRICS, Gate, Task
-from mlplat_assets.models.evaluations.intervals import Interval
-from mlplat_assets.models.evaluations.verdicts import Verdict, against_champion, worst
+from mlplat_assets.statistics.intervals import Interval
 
 
 class GateResult(TypedDict):

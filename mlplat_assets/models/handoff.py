@@ -25,6 +25,10 @@ def run_of(instance: dg.DagsterInstance, key: dg.AssetKey) -> str | None:
     return event.run_id if event else None
 
 
+# Of a run that nobody started: by an automation condition, or by the retraining governor.
+_AUTOMATIC = ("dagster/from_automation_condition", "mlplat/retraining")
+
+
 def author(context: dg.AssetExecutionContext, actor: str) -> str:
     """Who made what this run makes: the automation that launched it, else the person."""
-    return "automation" if "dagster/from_automation_condition" in context.run.tags else actor
+    return "automation" if any(tag in context.run.tags for tag in _AUTOMATIC) else actor

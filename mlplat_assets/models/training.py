@@ -195,7 +195,7 @@ def _package(
     from bentos.model_server.artefact.predictor import Predictor
     from mlplat_assets.models.artefact import input_columns, write_artefact
     from mlplat_assets.models.variants import build_variants, measured_rows
-    from mlplat_assets.monitoring.profile import reference_profile
+    from mlplat_assets.monitoring.drift.profile import reference_profile
 
     folder = write_artefact(scratch / "bare", fitted, {})
     rows = measured_rows(fitted, parts.validation, model.spec.task)

@@ -3,7 +3,6 @@
 import dagster as dg
 import msgspec
 
-from mlplat_assets.automation import retrain_when
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.features.view_versions import view_digest
 from mlplat_assets.keys import group, key
@@ -33,7 +32,6 @@ def training_set(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsD
         group_name=group("training_sets", model.team),
         owners=[catalogue.owner(model)],
         kinds={"polars", "parquet"},
-        automation_condition=retrain_when(model),
         check_specs=[
             dg.AssetCheckSpec(
                 "does_not_leak",

@@ -16,9 +16,9 @@ import polars as pl
 from bentos.model_server.artefact.predictor import GRAPHS
 from bentos.model_server.runtime.cpu import graph_session
 from mlplat_assets.model_spec import ModelSpec, Task
-from mlplat_assets.models.evaluations.intervals import Units, days_of
 from mlplat_assets.models.evaluations.variants import compare_variants
 from mlplat_assets.models.training_sets import LABEL
+from mlplat_assets.statistics.intervals import Units, days_of
 from resources.digests import digest_of_file
 
 if TYPE_CHECKING:

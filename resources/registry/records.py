@@ -46,6 +46,13 @@ class Action(StrEnum):
     ALERT_SILENCED = "alert_silenced"
     ALERT_UNSILENCED = "alert_unsilenced"
     ROLLOUT_CHANGED = "rollout_changed"
+    RETRAINING_REQUESTED = "retraining_requested"
+    RETRAINING_DECIDED = "retraining_decided"
+    RETRAINING_APPROVED = "retraining_approved"
+    RETRAINING_REJECTED = "retraining_rejected"
+    RETRAINING_EXPIRED = "retraining_expired"
+    RETRAINING_LAUNCHED = "retraining_launched"
+    RETRAINING_ENDED = "retraining_ended"
 
 
 ACCEPTED = (Action.REGISTERED, Action.REEVALUATED)
@@ -139,8 +146,8 @@ class Event:
         model: `team.name`, empty for what concerns tokens.
         role: The actor's role; None where nobody was authenticated, so that the name is only
             what the caller said.
-        record_digest: Of the row that the entry writes (version, approval, token, traffic
-            table or silence), so that a later edit of the row shows.
+        record_digest: Of the row that the entry writes (version, approval, token, traffic table,
+            silence, rollout step or retraining), so that a later edit of the row shows.
     """
 
     model: str

@@ -11,6 +11,7 @@ from resources.registry.database import Database
 from resources.registry.identity import Role, person
 from resources.registry.promotions import Obstacles
 from resources.registry.records import Action, Approval, Stage, Version
+from resources.registry.retraining_desk import RetrainingDesk
 from resources.registry.rollout_desk import RolloutDesk
 from resources.registry.token_desk import TokenDesk
 from resources.registry.traffic_registrar import TrafficRegistrar
@@ -66,6 +67,11 @@ class Registry(TrafficRegistrar):
     def rollouts(self) -> RolloutDesk:
         """How far versions have come on their way to all the traffic."""
         return RolloutDesk(self.database, self._desk)
+
+    @property
+    def retrainings(self) -> RetrainingDesk:
+        """Requests to retrain, and what became of each."""
+        return RetrainingDesk(self.database, self._desk)
 
     def migrate(self) -> None:
         """Create or upgrade the tables. Cheap when they are up to date, safe when raced."""

@@ -193,15 +193,19 @@ traffic = sa.Table(
     sa.Column("at", UtcTimestamp, nullable=False),
 )
 
-# Requests to retrain, and what became of each.
+# Requests to retrain, and what became of each. `id` is the audit entry that records the row, and
+# `request` the first row's: every state that a request was in stays.
 retrainings = sa.Table(
     "retrainings",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("request", sa.Integer, nullable=False),
     sa.Column("model", sa.Text, nullable=False),
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("document", CanonicalJson, nullable=False),
     sa.Column("at", UtcTimestamp, nullable=False),
+    sa.Index("retrainings_by_request", "request", "id"),
+    sa.Index("retrainings_by_model", "model", "request", "id"),
 )
 
 # How far each version has come on its way to all the traffic: a row per step, all of which stay.

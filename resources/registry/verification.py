@@ -8,7 +8,15 @@ import sqlalchemy as sa
 
 from resources.alerts import silences
 from resources.digests import digest
-from resources.registry import approvals, audit, rollouts, tokens, traffic, versions
+from resources.registry import (
+    approvals,
+    audit,
+    retrainings,
+    rollouts,
+    tokens,
+    traffic,
+    versions,
+)
 from resources.registry.errors import AuditBroken
 from resources.registry.records import ACCEPTED, Action, Version
 from resources.registry.tables import audit_head
@@ -21,6 +29,7 @@ _GRANTS = {
     Action.TRAFFIC_CHANGED: "traffic table",
     Action.ALERT_SILENCED: "silence",
     Action.ROLLOUT_CHANGED: "rollout step",
+    **dict.fromkeys(retrainings.ACTIONS, "retraining"),
 }
 _STREAMS = {
     "approval": approvals.stream,
@@ -28,6 +37,7 @@ _STREAMS = {
     "traffic table": traffic.stream,
     "silence": silences.stream,
     "rollout step": rollouts.stream,
+    "retraining": retrainings.stream,
 }
 _REVOCATIONS = {
     Action.APPROVAL_REVOKED: "approval",
@@ -73,7 +83,7 @@ def verify(connection: sa.Connection) -> int:
 
     Raises:
         AuditBroken: An entry was edited, removed, inserted or swapped, or a version, approval,
-            token, traffic table or silence was changed behind the log.
+            token, traffic table, silence, rollout or retraining was changed behind the log.
     """
     told = _Told()
     with closing(audit.stream(connection)) as rows:

@@ -13,7 +13,6 @@ import pytest
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.keys import key
 from mlplat_assets.models.registration import version
-from mlplat_assets.models.training_set_asset import training_set
 from mlplat_assets.partitions import SINGLE_RUN, daily
 from resources.dagster_bindings import RESOURCES
 
@@ -124,40 +123,4 @@ def test_a_version_is_not_requested_when_a_passed_check_fails_again(
     assert not ticks.requested()
     ticks.upstream_ran(passes=True)
     ticks.upstream_ran(passes=False)
-    assert not ticks.requested()
-
-
-def test_retraining_is_requested_once_each_time_the_drift_check_begins_to_fail(
-    instance: dg.DagsterInstance,
-) -> None:
-    drift = stand_in(key("drift", *NAMES), "within_tolerance", blocking=False, partitioned=True)
-    ticks = Ticks(drift, training_set(MODEL, catalogue()), instance)
-    assert not ticks.requested()
-    ticks.upstream_ran(passes=True, day="2013-11-04")
-    assert not ticks.requested()
-    ticks.upstream_ran(passes=False, day="2013-12-08")
-    assert ticks.requested(), "the check began to fail"
-    assert not ticks.requested()
-    ticks.upstream_ran(passes=False, day="2013-12-09")
-    assert not ticks.requested(), "it keeps failing"
-    ticks.upstream_ran(passes=True, day="2013-12-11")
-    assert not ticks.requested()
-    ticks.upstream_ran(passes=False, day="2013-12-14")
-    assert ticks.requested(), "it began to fail again"
-
-
-def test_retraining_waits_while_a_blocking_check_of_a_feature_table_fails(
-    instance: dg.DagsterInstance,
-) -> None:
-    drift = stand_in(key("drift", *NAMES), "within_tolerance", blocking=False, partitioned=True)
-    view = key("features", MODEL.team, "weather")
-    weather = stand_in(view, "meets_contract", blocking=True, partitioned=True)
-    ticks = Ticks(drift, training_set(MODEL, catalogue()), instance, weather)
-    assert not ticks.requested()
-    run_stand_in(weather, instance, passes=False, day="2013-12-08")
-    ticks.upstream_ran(passes=False, day="2013-12-08")
-    assert not ticks.requested(), "the drift may be nothing but bad rows"
-    assert not ticks.requested()
-    run_stand_in(weather, instance, passes=True, day="2013-12-08")
-    assert ticks.requested(), "the rows were put right and the drift is still there"
     assert not ticks.requested()

@@ -2,10 +2,10 @@
 
 import pytest
 
+from mlplat_assets.assessment.verdicts import Verdict
 from mlplat_assets.model_spec import Gate
-from mlplat_assets.models.evaluations.intervals import Interval
-from mlplat_assets.models.evaluations.verdicts import Verdict
 from mlplat_assets.models.gates import judge
+from mlplat_assets.statistics.intervals import Interval
 
 
 def near(value: float, reach: float = 0.01) -> Interval:

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from bentos.model_server.artefact.predictor import ArtifactUnusable, Predictor
 from mlplat_assets.model_spec import Gate, Int8
 from mlplat_assets.models.artefact import export_graph
-from mlplat_assets.models.evaluations.intervals import days_of
 from mlplat_assets.models.variants import (
     GraphDiffers,
     Rows,
     build_variants,
     quantise,
 )
+from mlplat_assets.statistics.intervals import days_of
 from resources.digests import digest_of_file
 from tests.models.search.problem import searching
 

@@ -8,9 +8,9 @@ from typing import TypedDict
 import numpy as np
 import polars as pl
 
+from mlplat_assets.assessment.verdicts import Verdict
 from mlplat_assets.model_spec import Budget
 from mlplat_assets.models.evaluations.served import Served
-from mlplat_assets.models.evaluations.verdicts import Verdict
 
 # Processor time of the calling thread, where all of the model runs, and the least of a few rounds:
 # beside other work, wall time's p99 was 4.5 ms where the median was 0.08 ms.

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlplat_assets.assessment.verdicts import Verdict
 from mlplat_assets.discovery import Declared
 from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.evaluations.card_pages import (
@@ -20,7 +21,6 @@ from mlplat_assets.models.evaluations.card_pages import (
     markdown,
     page,
 )
-from mlplat_assets.models.evaluations.verdicts import Verdict
 from resources.artifacts import ArtifactStore
 
 MARKDOWN, PAGE = "card.md", "card.html"

@@ -6,9 +6,9 @@ from typing import Any
 
 import dagster as dg
 
+from mlplat_assets.assessment.verdicts import Verdict
 from mlplat_assets.model_spec import Gate, ModelSpec
 from mlplat_assets.models.evaluations.examination import Examination
-from mlplat_assets.models.evaluations.verdicts import Verdict
 from mlplat_assets.models.gates import judge_one
 
 CHECKS = {

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from mlplat_assets.assessment.comparison import Comparison, compare
+from mlplat_assets.assessment.fairness import FairnessResult, judge_fairness
+from mlplat_assets.assessment.slices import SliceResult, judge_slices
 from mlplat_assets.metrics import calibration_noise
 from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.models.evaluations.budget import (
@@ -14,13 +17,10 @@ from mlplat_assets.models.evaluations.budget import (
     footprint,
     judge_budget,
 )
-from mlplat_assets.models.evaluations.comparison import Comparison, compare
-from mlplat_assets.models.evaluations.fairness import FairnessResult, judge_fairness
 from mlplat_assets.models.evaluations.importance import Importance, importances
-from mlplat_assets.models.evaluations.intervals import Units, days_of
 from mlplat_assets.models.evaluations.served import Served
-from mlplat_assets.models.evaluations.slices import SliceResult, judge_slices
 from mlplat_assets.models.gates import Judged, judge
+from mlplat_assets.statistics.intervals import Units, days_of
 
 
 @dataclass(frozen=True, kw_only=True)

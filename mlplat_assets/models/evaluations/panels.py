@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mlplat_assets.assessment.slices import SliceResult
 from mlplat_assets.models.evaluations.drawing import COLOURS, QUIET, png, span
 from mlplat_assets.models.evaluations.importance import Importance
-from mlplat_assets.models.evaluations.slices import SliceResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from mlplat_assets.models.evaluations.comparison import Comparison
+from mlplat_assets.assessment.comparison import Comparison
 from mlplat_assets.models.evaluations.examination import Examination
-from mlplat_assets.models.evaluations.intervals import MINIMUM_DAYS, Interval
 from mlplat_assets.models.splits import Split
+from mlplat_assets.statistics.intervals import MINIMUM_DAYS, Interval
 from resources.registry.evidence import non_finite
 from resources.registry.records import Version
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlplat_assets.assessment.comparison import compare
 from mlplat_assets.model_spec import METRICS, Task
-from mlplat_assets.models.evaluations.comparison import compare
-from mlplat_assets.models.evaluations.intervals import Interval, Units
+from mlplat_assets.statistics.intervals import Interval, Units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlplat_assets.assessment.slices import judge_slices
 from mlplat_assets.model_spec import Slice
 from mlplat_assets.models.evaluations.importance import Importance
-from mlplat_assets.models.evaluations.intervals import rows
 from mlplat_assets.models.evaluations.panels import importance_plot, score_plot, slice_plot
-from mlplat_assets.models.evaluations.slices import judge_slices
 from mlplat_assets.models.plots import evaluation_plot
+from mlplat_assets.statistics.intervals import rows
 
 GENERATOR = np.random.default_rng(0)
 PROBABILITY = GENERATOR.random(2000)

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlplat_assets.assessment.verdicts import Verdict
 from mlplat_assets.model_spec import Budget
 from mlplat_assets.models.evaluations.budget import (
     Footprint,
@@ -16,7 +17,6 @@ from mlplat_assets.models.evaluations.budget import (
 )
 from mlplat_assets.models.evaluations.importance import REPEATS, importances
 from mlplat_assets.models.evaluations.served import Served, load
-from mlplat_assets.models.evaluations.verdicts import Verdict
 from resources.artifacts import artifact_store
 from resources.digests import digest_of_bytes
 from tests.bentos.artefacts import card, write_artefact

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mlplat_assets.models.evaluations.intervals import rows
 from mlplat_assets.models.evaluations.variants import compare_variants
+from mlplat_assets.statistics.intervals import rows
 
 GENERATOR = np.random.default_rng(0)
 ORIGINAL = GENERATOR.random(2000)

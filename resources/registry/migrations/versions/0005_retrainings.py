@@ -14,12 +14,15 @@ def upgrade() -> None:
         return
     op.create_table(
         "retrainings",
-        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("request", sa.Integer, nullable=False),
         sa.Column("model", sa.Text, nullable=False),
         sa.Column("state", sa.String(20), nullable=False),
         sa.Column("document", sa.Text, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
+    op.create_index("retrainings_by_request", "retrainings", ["request", "id"])
+    op.create_index("retrainings_by_model", "retrainings", ["model", "request", "id"])
 
 
 def downgrade() -> None:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlplat_assets.assessment.slices import judge_slices, parts_of
+from mlplat_assets.assessment.verdicts import Verdict
 from mlplat_assets.metrics import score
 from mlplat_assets.model_spec import Slice
-from mlplat_assets.models.evaluations.intervals import Units, rows
-from mlplat_assets.models.evaluations.slices import judge_slices, parts_of
-from mlplat_assets.models.evaluations.verdicts import Verdict
+from mlplat_assets.statistics.intervals import Units, rows
 
 GENERATOR = np.random.default_rng(0)
 SIZE = 3000

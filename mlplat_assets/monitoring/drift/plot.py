@@ -3,7 +3,7 @@
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from mlplat_assets.monitoring.drift import ColumnDrift, DriftReport
+from mlplat_assets.monitoring.drift.verdict import ColumnDrift, DriftReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlplat_assets.metrics import score
-from mlplat_assets.model_spec import METRICS, Task
-from mlplat_assets.models.evaluations.intervals import Units, rows
-from mlplat_assets.models.evaluations.ranked import Ranked
-from mlplat_assets.models.evaluations.weighted import (
+from mlplat_assets.assessment.weighted import (
     binary,
     multiclass,
     regression,
     resampled,
 )
+from mlplat_assets.metrics import score
+from mlplat_assets.model_spec import METRICS, Task
+from mlplat_assets.statistics.intervals import Units, rows
+from mlplat_assets.statistics.ranked import Ranked
 
 WAYS: dict[Task, Any] = {"binary": binary, "multiclass": multiclass, "regression": regression}
 

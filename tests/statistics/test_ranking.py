@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlplat_assets.models.evaluations.intervals import Units, rows
-from mlplat_assets.models.evaluations.ranking import auc_covariance, auc_intervals
-from tests.models.evaluations.simulated import two_predictors
+from mlplat_assets.statistics.intervals import Units, rows
+from mlplat_assets.statistics.ranking import auc_covariance, auc_intervals
+from tests.statistics.simulated import two_predictors
 
 
 def naive(truth: np.ndarray, predictions: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mlplat_assets.metrics import log_losses
 from mlplat_assets.model_spec import Task
-from mlplat_assets.models.evaluations.intervals import Units
-from mlplat_assets.models.evaluations.ranked import Ranked
+from mlplat_assets.statistics.intervals import Units
+from mlplat_assets.statistics.ranked import Ranked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from mlplat_assets.assessment.comparison import compare
+from mlplat_assets.assessment.verdicts import Verdict, against_champion, below_limit
 from mlplat_assets.metrics import score
 from mlplat_assets.model_spec import METRICS, Task
-from mlplat_assets.models.evaluations.comparison import compare
-from mlplat_assets.models.evaluations.intervals import Interval, Units, rows
-from mlplat_assets.models.evaluations.verdicts import Verdict, against_champion, below_limit
-from tests.models.evaluations.simulated import two_predictors
+from mlplat_assets.statistics.intervals import Interval, Units, rows
+from tests.statistics.simulated import two_predictors
 
 GENERATOR = np.random.default_rng(0)
 DAYS = Units(codes=np.arange(900) % 15, count=15, kind="day")

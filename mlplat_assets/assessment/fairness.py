@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import polars as pl
 
+from mlplat_assets.assessment.verdicts import Verdict, below_limit
 from mlplat_assets.model_spec import Fairness
-from mlplat_assets.models.evaluations.intervals import Interval, Units, quantile, wilson
-from mlplat_assets.models.evaluations.verdicts import Verdict, below_limit
+from mlplat_assets.statistics.intervals import Interval, Units, quantile, wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

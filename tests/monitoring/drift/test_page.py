@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from mlplat_assets.monitoring.report import DRAWN_ROWS, evidently_report
+from mlplat_assets.monitoring.drift.page import DRAWN_ROWS, evidently_report
 
 
 def frame(rows: int, seed: int = 0, **columns: object) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from mlplat_assets.monitoring.profile import (
+from mlplat_assets.monitoring.drift.profile import (
     PREDICTION,
     ColumnProfile,
     Profile,

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mlplat_assets.metrics import CALIBRATION_BINS
-from mlplat_assets.models.evaluations.intervals import Units
+from mlplat_assets.statistics.intervals import Units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

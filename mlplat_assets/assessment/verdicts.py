@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
-from mlplat_assets.models.evaluations.intervals import Interval
+from mlplat_assets.statistics.intervals import Interval
 
 # A candidate level with a bound up to float rounding is level.
 _ROUNDING = 1e-12

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, TypedDict
 
 import polars as pl
 
+from mlplat_assets.assessment.comparison import compare
+from mlplat_assets.assessment.verdicts import Verdict, against_champion
 from mlplat_assets.model_spec import METRICS, Slice, Task
-from mlplat_assets.models.evaluations.comparison import compare
-from mlplat_assets.models.evaluations.intervals import Units
-from mlplat_assets.models.evaluations.verdicts import Verdict, against_champion
+from mlplat_assets.statistics.intervals import Units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlplat_assets.monitoring.drift import DriftReport, compare
-from mlplat_assets.monitoring.drift_asset import recorded_profile
-from mlplat_assets.monitoring.plots import psi_plot
-from mlplat_assets.monitoring.profile import Profile, reference_profile
+from mlplat_assets.monitoring.drift.asset import recorded_profile
+from mlplat_assets.monitoring.drift.plot import psi_plot
+from mlplat_assets.monitoring.drift.profile import Profile, reference_profile
+from mlplat_assets.monitoring.drift.verdict import DriftReport, compare
 
 POLICY = {"psi_floor": 0.25, "quantile": 1.0, "columns": 2, "minimum_rows": 200}
 ONE = {**POLICY, "columns": 1}

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlplat_assets.assessment.weighted import resampled
 from mlplat_assets.metrics import score
 from mlplat_assets.model_spec import METRICS, Task
-from mlplat_assets.models.evaluations.intervals import (
+from mlplat_assets.statistics.intervals import (
     CONFIDENCE,
     RESAMPLES,
     Interval,
@@ -15,8 +16,7 @@ from mlplat_assets.models.evaluations.intervals import (
     spread,
     wilson,
 )
-from mlplat_assets.models.evaluations.ranking import auc_intervals
-from mlplat_assets.models.evaluations.weighted import resampled
+from mlplat_assets.statistics.ranking import auc_intervals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

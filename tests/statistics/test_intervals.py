@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, t
 
-from mlplat_assets.models.evaluations.intervals import (
+from mlplat_assets.statistics.intervals import (
     MINIMUM_DAYS,
     Units,
     around,

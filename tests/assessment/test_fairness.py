@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlplat_assets.assessment.fairness import judge_fairness, threshold_of
+from mlplat_assets.assessment.verdicts import Verdict
 from mlplat_assets.model_spec import Fairness
-from mlplat_assets.models.evaluations.fairness import judge_fairness, threshold_of
-from mlplat_assets.models.evaluations.intervals import Units, rows
-from mlplat_assets.models.evaluations.verdicts import Verdict
+from mlplat_assets.statistics.intervals import Units, rows
 
 
 def groups_of(generator: np.random.Generator, rates: list[float], size: int, days: int = 20):

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlplat_assets.monitoring.profile import (
+from mlplat_assets.monitoring.drift.profile import (
     CategoricalProfile,
     ColumnProfile,
     NumericProfile,

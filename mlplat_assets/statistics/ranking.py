@@ -8,7 +8,7 @@ which is DeLong's where every cluster is one row.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlplat_assets.models.evaluations.intervals import Interval, Units, around
+from mlplat_assets.statistics.intervals import Interval, Units, around
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

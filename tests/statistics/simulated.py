@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import norm
 
-from mlplat_assets.models.evaluations.intervals import Units, rows
+from mlplat_assets.statistics.intervals import Units, rows
 
 
 class Holdout(NamedTuple):

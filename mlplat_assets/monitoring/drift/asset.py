@@ -12,10 +12,10 @@ from mlplat_assets.automation import hourly
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key, table
 from mlplat_assets.model_spec import ModelSpec
-from mlplat_assets.monitoring.drift import DriftReport, compare
-from mlplat_assets.monitoring.plots import psi_plot
+from mlplat_assets.monitoring.drift.plot import psi_plot
+from mlplat_assets.monitoring.drift.profile import Profile
+from mlplat_assets.monitoring.drift.verdict import DriftReport, compare
 from mlplat_assets.monitoring.predictions import served_inputs
-from mlplat_assets.monitoring.profile import Profile
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
 from mlplat_assets.pictures import picture
 from resources.artifacts import ArtifactStore
@@ -148,6 +148,16 @@ def _result(
                 check_name="within_tolerance",
                 passed=not drifted,
                 description=f"drifted on {days}" if drifted else "no day drifted",
+                metadata=_newest(drifted),
             )
         ],
     )
+
+
+def _newest(drifted: dict[tuple[date, int], DriftReport]) -> dict[str, Any]:
+    """The version and columns of the newest drifted day, which the retraining governor reads."""
+    if not drifted:
+        return {}
+    (day, version), report = max(drifted.items(), key=lambda item: item[0])
+    found = {"day": day.isoformat(), "version": version, "columns": list(report.drifted)}
+    return {"drifted": dg.MetadataValue.json(found)}
