@@ -13,6 +13,7 @@ from mlplat_assets.console.pages import Interfaces, Pages, interfaces
 from mlplat_assets.console.refusals import not_found
 from mlplat_assets.console.sessions import Session, Sessions
 from mlplat_assets.console.stores import Stores
+from mlplat_assets.console.verdict_board import VerdictBoard
 from mlplat_assets.discovery import Catalogue
 from resources.settings import Settings
 
@@ -28,6 +29,7 @@ class Desk:
     links: Interfaces
     sessions: Sessions
     audit_check: AuditCheck
+    verdicts: VerdictBoard
     declared: Catalogue
     clock: Callable[[], datetime]
 
@@ -66,6 +68,7 @@ def desk(settings: Settings, declared: Catalogue, clock: Callable[[], datetime])
         links=links,
         sessions=Sessions(clock),
         audit_check=AuditCheck(clock),
+        verdicts=VerdictBoard(),
         declared=declared,
         clock=clock,
     )

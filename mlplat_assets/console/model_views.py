@@ -156,7 +156,7 @@ def drift(desk: Desk, request: Request) -> Response:
 def _verdicts(desk: Desk, models: list[str]) -> dict[str, DayVerdict]:
     try:
         with desk.stores.lake() as lake:
-            return newest_verdicts(lake, models)
+            return desk.verdicts.read(lake, models)
     except NotThereYet:
         return {}
 
