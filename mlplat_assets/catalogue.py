@@ -15,6 +15,8 @@ from mlplat_assets.discovery import (
     read_teams,
 )
 from mlplat_assets.evaluation_checks import check_evaluation
+from mlplat_assets.experiment_checks import check_experiment
+from mlplat_assets.experiment_spec import Experiment
 from mlplat_assets.field_checks import check_approval, check_fields_of_all
 from mlplat_assets.model_spec import METRICS, ModelSpec
 from mlplat_assets.on_demand_checks import check_on_demand, check_on_demand_of
@@ -43,6 +45,7 @@ def read_catalogue(package: Path, dbt_project: Path) -> Catalogue:
     in_python = [
         *python_declarations(package / "features" / "catalog", teams),
         *python_declarations(package / "models" / "catalog", teams),
+        *python_declarations(package / "experiments" / "catalog", teams),
     ]
     declared = Catalogue(
         teams=teams,
@@ -57,6 +60,7 @@ def read_catalogue(package: Path, dbt_project: Path) -> Catalogue:
         services=_by_name(d for d in in_python if isinstance(d.spec, FeatureService)),
         labels=_by_name(dbt_labels(models_folder, teams)),
         models=_by_name(d for d in in_python if isinstance(d.spec, ModelSpec)),
+        experiments=_by_name(d for d in in_python if isinstance(d.spec, Experiment)),
     )
     _by_name([*declared.views.values(), *declared.on_demand.values(), *declared.services.values()])
     check_fields_of_all(declared)
@@ -68,6 +72,8 @@ def read_catalogue(package: Path, dbt_project: Path) -> Catalogue:
         resolve_service(service, declared)
     for model in declared.models.values():
         _check_model(model, declared)
+    for experiment in declared.experiments.values():
+        check_experiment(experiment, declared)
     return declared
 
 

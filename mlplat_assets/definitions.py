@@ -6,6 +6,7 @@ import dagster as dg
 
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.discovery import Catalogue, Declared
+from mlplat_assets.experiments.asset import experiment
 from mlplat_assets.features.ingest import raw_table
 from mlplat_assets.features.online.assets import online_view
 from mlplat_assets.features.python_views import python_view
@@ -56,6 +57,7 @@ AUTOMATED: tuple[Stage, ...] = (
     "predictions",
     "shadow_predictions",
     "drift",
+    "experiments",
 )
 
 
@@ -77,6 +79,7 @@ def assemble(declared: Catalogue) -> dg.Definitions:
         *(dbt_team(team, declared) for team in declared.teams.values()),
         *(python_view(view, declared) for view in declared.views.values() if not view.dbt_model),
         *(online_view(view, declared) for view in declared.views.values() if view.spec.online),
+        *(experiment(each, declared) for each in declared.experiments.values()),
     ]
     chains = [
         asset for model in declared.models.values() for asset in model_assets(model, declared)

@@ -1,7 +1,7 @@
 """From files to declarations: the path of a file is the identity of what it declares.
 
-`<stage>/catalog/<team>/<name>.py` holds one of `SOURCE`, `VIEW`, `ON_DEMAND`, `SERVICE` and
-`MODEL`; dbt models declare themselves in the `.yml` beside their `.sql` (see
+`<stage>/catalog/<team>/<name>.py` holds one of `SOURCE`, `VIEW`, `ON_DEMAND`, `SERVICE`, `MODEL`
+and `EXPERIMENT`; dbt models declare themselves in the `.yml` beside their `.sql` (see
 `mlplat_assets.dbt_declarations`). A broken file stops the load and is named: a model that silently
 vanished would be worse.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar
 
+from mlplat_assets.experiment_spec import Experiment
 from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.spec import FeatureService, FeatureView, Label, OnDemandView, Source
 
@@ -29,6 +30,7 @@ _ATTRIBUTES = {
     "ON_DEMAND": OnDemandView,
     "SERVICE": FeatureService,
     "MODEL": ModelSpec,
+    "EXPERIMENT": Experiment,
 }
 
 
@@ -82,6 +84,7 @@ class Catalogue:
     services: dict[str, Declared[FeatureService]] = field(default_factory=dict)
     labels: dict[str, Declared[Label]] = field(default_factory=dict)
     models: dict[str, Declared[ModelSpec]] = field(default_factory=dict)
+    experiments: dict[str, Declared[Experiment]] = field(default_factory=dict)
 
     def owner(self, declared: Declared) -> str:
         """The owner that the declaration names, else its team's."""

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from mlplat_assets.commands.output import masked
 from mlplat_assets.commands.processes import LOOPBACK
 from mlplat_assets.commands.stores import NotThereYet, StoreAway
-from mlplat_assets.console import model_views, record_views, session_views
+from mlplat_assets.console import model_views, record_views, session_views, watch_views
 from mlplat_assets.console.decisions import DECISIONS, decided
 from mlplat_assets.console.desk import Desk
 from mlplat_assets.console.headers import Headers
@@ -65,6 +65,8 @@ def _reading(desk: Desk) -> list[Route]:
         f"{model}/versions/{{number:int}}": model_views.version,
         f"{model}/drift": model_views.drift,
         "/approvals": record_views.approvals,
+        "/alerts": watch_views.alerts,
+        "/experiments": watch_views.experiments,
         "/audit": record_views.audit,
         "/predictions": record_views.predictions,
         "/predictions/{prediction}": record_views.prediction,

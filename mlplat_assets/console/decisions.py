@@ -1,6 +1,7 @@
 """What people decide here: each is a form, the session's token, and an entry of the audit log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,10 @@ from starlette.responses import RedirectResponse, Response
 
 from mlplat_assets.console.desk import Desk
 from mlplat_assets.console.forms import Fields, fields_of, require_secret
-from mlplat_assets.console.refusals import Refused
-from resources.registry.errors import AccessRefused, PromotionRefused, UnknownVersion
+from mlplat_assets.console.refusals import Refused, not_found
+from resources.registry.errors import AccessRefused, PromotionRefused, RolloutMoved, UnknownVersion
 from resources.registry.registry import Registry
+from resources.registry.rollout_record import RolloutRecord
 
 Path = dict[str, Any]
 
@@ -54,7 +56,7 @@ def _decide(desk: Desk, decision: Decision, token: str, path: Path, fields: Fiel
         raise Refused(403, str(error)) from error
     except UnknownVersion as error:
         raise Refused(404, str(error)) from error
-    except PromotionRefused as error:
+    except (PromotionRefused, RolloutMoved) as error:
         raise Refused(409, str(error)) from error
     except ValueError as error:
         raise Refused(422, str(error)) from error
@@ -74,18 +76,86 @@ def reject(registry: Registry, path: Path, fields: Fields) -> str:
 
 def revoke(registry: Registry, path: Path, fields: Fields) -> str:
     """Take back a verdict: one's own, or as an admin anybody's."""
-    try:
+    with _found():
         taken = registry.revoke_approval(
             path["model"],
             path["number"],
             approver=fields.get("approver", ""),
             reason=fields.get("reason", ""),
         )
-    except UnknownVersion:
-        raise
-    except LookupError as error:
-        raise Refused(409, str(error)) from error
     return f"The verdict of {taken.approver} on {taken.model} version {taken.number} is revoked."
+
+
+def acknowledge(registry: Registry, path: Path, fields: Fields) -> str:
+    """Take an alert up."""
+    with _found():
+        alert = registry.alerts.acknowledge(path["alert"], reason=fields.get("reason", ""))
+    return f"You have taken up alert {alert.id}, {alert.kind} of {alert.model}."
+
+
+def approve_retraining(registry: Registry, path: Path, fields: Fields) -> str:
+    """Let a waiting retraining be launched."""
+    with _found():
+        told = registry.retrainings.approve(path["request"], reason=fields.get("reason", ""))
+    return f"Retraining {told.request} of {told.model} is approved; a sensor launches it."
+
+
+def reject_retraining(registry: Registry, path: Path, fields: Fields) -> str:
+    """Let a waiting retraining not be launched."""
+    with _found():
+        told = registry.retrainings.reject(path["request"], reason=fields.get("reason", ""))
+    return f"Retraining {told.request} of {told.model} is rejected."
+
+
+def freeze(registry: Registry, path: Path, fields: Fields) -> str:
+    """Let a rollout not go on; guardrails still take it back."""
+    told = registry.rollouts.freeze(_seen(registry, path), True, reason=fields.get("reason", ""))
+    return f"The rollout of {told.model} version {told.version} is frozen."
+
+
+def resume(registry: Registry, path: Path, fields: Fields) -> str:
+    """Let a frozen rollout go on."""
+    told = registry.rollouts.freeze(_seen(registry, path), False, reason=fields.get("reason", ""))
+    return f"The rollout of {told.model} version {told.version} goes on."
+
+
+@contextmanager
+def _found() -> Iterator[None]:
+    """What the gateways do not find, as a refusal.
+
+    Raises:
+        Refused: Status 404.
+    """
+    try:
+        yield
+    except (KeyError, IndexError):
+        raise  # a defect of ours
+    except LookupError as error:
+        raise not_found(str(error)) from error
+
+
+def _seen(registry: Registry, path: Path) -> RolloutRecord:
+    """The rollout as the page showed it.
+
+    Raises:
+        Refused: It was moved since.
+    """
+    record = registry.rollouts.last(path["model"])
+    if record is None or record.id != path["step"]:
+        raise Refused(409, f"the rollout of {path['model']} was moved since; look at it again")
+    return record
+
+
+def _alerts_page(path: Path) -> str:
+    return "/alerts"
+
+
+def _approvals_page(path: Path) -> str:
+    return "/approvals"
+
+
+def _model_page(path: Path) -> str:
+    return f"/models/{path['model']}"
 
 
 def _version_page(path: Path) -> str:
@@ -93,9 +163,16 @@ def _version_page(path: Path) -> str:
 
 
 _VERSION = "/models/{model:model}/versions/{number:int}"
+_RETRAINING = "/retrainings/{request:int}"
+_ROLLOUT = "/models/{model:model}/rollout/{step:int}"
 
 DECISIONS = (
     Decision(path=f"{_VERSION}/approve", decide=approve, then=_version_page),
     Decision(path=f"{_VERSION}/reject", decide=reject, then=_version_page),
     Decision(path=f"{_VERSION}/revoke", decide=revoke, then=_version_page),
+    Decision(path="/alerts/{alert:int}/acknowledge", decide=acknowledge, then=_alerts_page),
+    Decision(path=f"{_RETRAINING}/approve", decide=approve_retraining, then=_approvals_page),
+    Decision(path=f"{_RETRAINING}/reject", decide=reject_retraining, then=_approvals_page),
+    Decision(path=f"{_ROLLOUT}/freeze", decide=freeze, then=_model_page),
+    Decision(path=f"{_ROLLOUT}/resume", decide=resume, then=_model_page),
 )

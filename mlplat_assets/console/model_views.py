@@ -17,7 +17,7 @@ from mlplat_assets.console.drift_tables import (
     newest_verdicts,
 )
 from mlplat_assets.console.heat_map import DAYS, LEVELS, UNKNOWN, heat_map, versions_of
-from mlplat_assets.console.overview import glances
+from mlplat_assets.console.overview import Watched, glances
 from mlplat_assets.console.performance_tables import performance_days
 from mlplat_assets.console.refusals import Refused, not_found
 from mlplat_assets.console.split import split
@@ -37,15 +37,21 @@ def overview(desk: Desk, request: Request) -> Response:
     """All models."""
     surveyed: list[Surveyed] = []
     candidacies: list[Candidacy] = []
+    watched = Watched()
     try:
         with desk.stores.registry() as registry:
             surveyed = registry.survey()
             candidacies = registry.candidacies(desk.clock())
+            watched = Watched(
+                alerts=registry.alerts.open(),
+                rollouts=registry.rollouts.newest(),
+                retrainings=registry.retrainings.open(),
+            )
     except NotThereYet:
         pass  # what is declared shows without it
     models = sorted({*desk.declared.models, *(each.model for each in surveyed)})
     verdicts = _verdicts(desk, models)
-    found = glances(desk.declared, surveyed, candidacies, verdicts)
+    found = glances(desk.declared, surveyed, candidacies, verdicts, watched)
     return desk.page(request, "overview.html", models=found)
 
 
@@ -53,10 +59,12 @@ def model(desk: Desk, request: Request) -> Response:
     """One model: who answers, its versions, how it does."""
     name = request.path_params["model"]
     versions, traffic, broken, candidacies, count = [], None, None, [], 0
+    alerts, rollout = [], None
     try:
         with desk.stores.registry() as registry:
             count, versions = registry.count(name), registry.versions(name, limit=_VERSIONS)
             candidacies = registry.candidacies(desk.clock(), name)
+            alerts, rollout = registry.alerts.open(name), registry.rollouts.last(name)
             try:
                 traffic = registry.traffic(name)
             except TrafficInvalid as error:
@@ -85,6 +93,9 @@ def model(desk: Desk, request: Request) -> Response:
         traffic=traffic,
         parts_of=split(traffic.traffic if traffic else None, champion),
         broken=broken,
+        alerts=alerts,
+        rollout=rollout,
+        locked=desk.locked(),
         verdict=verdict,
         performance=performance,
         assets=_ASSETS,

@@ -16,13 +16,16 @@ def approvals(desk: Desk, request: Request) -> Response:
     try:
         with desk.stores.registry() as registry:
             found = registry.candidacies(desk.clock())
+            retrainings = registry.retrainings.open()
     except NotThereYet:
-        found = []
+        found, retrainings = [], []
     return desk.page(
         request,
         "approvals.html",
         waiting=[each for each in found if each.state == "waiting"],
         others=[each for each in found if each.state != "waiting"],
+        retrainings=retrainings,
+        now=desk.clock(),
         locked=desk.locked(),
     )
 
