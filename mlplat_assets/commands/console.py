@@ -9,6 +9,7 @@ from mlplat_assets.catalogue import catalogue
 from mlplat_assets.commands.processes import LOOPBACK, require_free_port
 from mlplat_assets.console.app import app
 from mlplat_assets.console.desk import desk
+from mlplat_assets.console.model_views import read_ahead
 from resources.settings import Settings
 
 
@@ -26,11 +27,12 @@ def serve_console(settings: Settings, console: Console, port: int) -> None:
     import uvicorn
 
     require_free_port(port)
-    application = app(desk(settings, catalogue(), utc_now))
+    made = desk(settings, catalogue(), utc_now)
+    read_ahead(made)
     console.print(
         Text("The console is at ")
         + Text(f"http://{LOOPBACK}:{port}", style="bold")
         + Text("  (Ctrl-C ends it)", style="dim")
     )
     # No access log: it would be the only place where paths and ids of predictions are kept.
-    uvicorn.run(application, host=LOOPBACK, port=port, log_level="warning", access_log=False)
+    uvicorn.run(app(made), host=LOOPBACK, port=port, log_level="warning", access_log=False)

@@ -12,7 +12,7 @@ from typing import Any
 DAYS = 42
 # From this many times the threshold on, with the sign in the cell.
 LEVELS = ((0.0, "·"), (0.5, "+"), (1.0, "D"), (2.0, "X"))
-UNKNOWN = "?"
+UNKNOWN, BROKEN = "?", "!"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,15 +21,19 @@ class Cell:
 
     Attributes:
         level: Index of LEVELS; None where nothing was measured or there is no threshold.
+        broken: Whether the data is broken, which is no drift.
         title: The numbers.
     """
 
     level: int | None
+    broken: bool
     title: str
 
     @property
     def sign(self) -> str:
         """What stands in the cell."""
+        if self.broken:
+            return BROKEN
         return UNKNOWN if self.level is None else LEVELS[self.level][1]
 
 
@@ -83,19 +87,24 @@ def versions_of(rows: Sequence[Mapping[str, Any]]) -> list[int]:
 
 
 def _cell(row: Mapping[str, Any]) -> Cell:
-    psi, threshold = row["psi"], row["threshold"]
+    psi, threshold, broken = row["psi"], row["threshold"], bool(row.get("broken"))
     level = None
     if psi is not None and threshold:
         level = sum(psi >= threshold * times for times, _ in LEVELS) - 1
     told = [f"PSI {_number(psi)}, threshold {_number(threshold)}"]
     if row.get("null_share") is not None:
         told.append(f"{row['null_share']:.1%} null")
+    # Tables of an earlier release have no p-value, and told of nothing but the PSI.
+    if row.get("p_value") is not None:
+        told.append(f"p {row['p_value']:.2g}")
     told.append("drifted" if row["drifted"] else "not drifted")
-    return Cell(level=level, title=", ".join(told))
+    if row.get("findings"):
+        told.append(row["findings"])
+    return Cell(level=level, broken=broken, title=", ".join(told))
 
 
 def _heat(cell: Cell) -> int:
-    return cell.level or 0
+    return len(LEVELS) if cell.broken else cell.level or 0
 
 
 def _number(value: float | None) -> str:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from mlplat_assets.commands.origin import origin
 from mlplat_assets.commands.registered import metrics_of
-from mlplat_assets.commands.stores import NotThereYet
+from mlplat_assets.commands.stores import NotThereYet, StoreAway
 from mlplat_assets.console import proof
 from mlplat_assets.console.desk import Desk
 from mlplat_assets.console.drift_tables import (
@@ -16,7 +16,7 @@ from mlplat_assets.console.drift_tables import (
     last_day,
     newest_verdicts,
 )
-from mlplat_assets.console.heat_map import DAYS, LEVELS, UNKNOWN, heat_map, versions_of
+from mlplat_assets.console.heat_map import BROKEN, DAYS, LEVELS, UNKNOWN, heat_map, versions_of
 from mlplat_assets.console.overview import Watched, glances
 from mlplat_assets.console.performance_tables import performance_days
 from mlplat_assets.console.refusals import Refused, not_found
@@ -31,6 +31,16 @@ _ASSETS = (
     "training_sets", "candidates", "evaluations", "versions", "champions", "bentos", "endpoints",
     "predictions", "drift", "performance",
 )  # fmt: skip
+
+
+def read_ahead(desk: Desk) -> None:
+    """Read what the first page shows: of 100 models the first time takes seconds."""
+    try:
+        with desk.stores.registry() as registry:
+            models = {*desk.declared.models, *registry.models()}
+        _verdicts(desk, sorted(models))
+    except (NotThereYet, StoreAway):
+        pass  # each page says so itself
 
 
 def overview(desk: Desk, request: Request) -> Response:
@@ -161,6 +171,7 @@ def drift(desk: Desk, request: Request) -> Response:
         later=last and newest and min(last + timedelta(days=DAYS), newest),
         levels=LEVELS,
         unknown=UNKNOWN,
+        broken=BROKEN,
     )
 
 

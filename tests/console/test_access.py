@@ -1,5 +1,6 @@
 """Who may do what through the console, and what a hostile page or text achieves."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -52,7 +53,8 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def reading() -> set[tuple[str, str]]:
     model = "/models/{model:model}"
     pages = {"/", model, f"{model}/versions/{{number:int}}", f"{model}/drift"}
-    pages |= {"/approvals", "/audit", "/predictions", "/predictions/{prediction}"}
+    pages |= {"/alerts", "/approvals", "/audit", "/experiments"}
+    pages |= {"/predictions", "/predictions/{prediction}"}
     return {("GET", path) for path in pages | {"/login", "/console.css"}}
 
 
@@ -60,12 +62,15 @@ def writing() -> set[tuple[str, str]]:
     """What changes anything: each needs a session and its secret, all of them are below."""
     version = "/models/{model:model}/versions/{number:int}"
     paths = {f"{version}/{what}" for what in ("approve", "reject", "revoke")}
+    paths |= {f"/retrainings/{{request:int}}/{what}" for what in ("approve", "reject")}
+    rollout = "/models/{model:model}/rollout/{step:int}"
+    paths |= {f"{rollout}/freeze", f"{rollout}/resume", "/alerts/{alert:int}/acknowledge"}
     return {("POST", path) for path in paths | {"/login", "/logout"}}
 
 
 def paths_of(routes: set[tuple[str, str]]) -> list[str]:
-    paths = (path for _, path in sorted(routes))
-    return [path.replace("{model:model}", MODEL).replace("{number:int}", "2") for path in paths]
+    paths = (path.replace("{model:model}", MODEL) for _, path in sorted(routes))
+    return [re.sub(r"{\w+:int}", "2", path) for path in paths]
 
 
 def test_every_route_is_known_here_with_what_it_needs(tmp_path: Path) -> None:
@@ -146,7 +151,10 @@ def test_an_admin_who_is_no_approver_of_the_model_is_refused_with_who_is(place: 
         (APPROVE, {"reason": "  "}, 422),
         (APPROVE, {}, 422),
         (f"/models/{MODEL}/versions/99/approve", {"reason": "why"}, 404),
-        (REVOKE, {"reason": "why", "approver": APPROVER}, 409),
+        (REVOKE, {"reason": "why", "approver": APPROVER}, 404),
+        ("/alerts/9/acknowledge", {"reason": "why"}, 404),
+        ("/retrainings/9/approve", {"reason": "why"}, 404),
+        (f"/models/{MODEL}/rollout/9/freeze", {"reason": "why"}, 409),
     ],
 )
 def test_a_decision_that_cannot_be_is_refused_in_words(
