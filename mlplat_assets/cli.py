@@ -217,6 +217,16 @@ def dev(
     raise typer.Exit(run(from_environment(), console(), model, port=port))
 
 
+@app.command("console")
+def web_console(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="On the loopback.")] = 3002,
+) -> None:
+    """Serve the web console: models, drift, approvals, audit, on this machine."""
+    from mlplat_assets.commands.console import serve_console
+
+    serve_console(from_environment(), console(), port)
+
+
 @app.command()
 def doctor() -> None:
     """Tell what is configured, what is reachable, and how to fix what is not."""

@@ -61,6 +61,12 @@ FORBIDDEN = [
     ("mlplat_assets.approvals", {"mlplat_assets.models", "mlplat_assets.monitoring"}, set()),
     # Alerts read what monitoring writes from the lake and from checks, by name.
     ("mlplat_assets.alerts", {"mlplat_assets.models", "mlplat_assets.monitoring"}, set()),
+    # The console shows what there is; nothing that makes it knows of pages.
+    ("mlplat_assets.console", {"mlplat_assets.models", "dagster"}, set()),
+    *(
+        (f"mlplat_assets.{room}", {"mlplat_assets.console"}, set())
+        for room in ("features", "models", "monitoring", "scoring", "demo")
+    ),
     # A version's card carries the profile that its live traffic is compared with.
     ("mlplat_assets.models", {"mlplat_assets.monitoring"}, {"mlplat_assets.models.training"}),
     (

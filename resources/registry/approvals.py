@@ -23,13 +23,20 @@ def of(connection: sa.Connection, model: str, number: int) -> list[Approval]:
 def verdicts(
     connection: sa.Connection, version: Version, authors: Sequence[str], at: datetime
 ) -> list[Approval]:
-    """The verdicts that stand: the last one of each person who may approve the version.
+    """The verdicts that stand, read now."""
+    return standing(of(connection, version.model, version.number), version, authors, at)
+
+
+def standing(
+    given: Sequence[Approval], version: Version, authors: Sequence[str], at: datetime
+) -> list[Approval]:
+    """Of all verdicts, those that stand: the last one of each person who may approve the version.
 
     A verdict binds to the artefact and the evidence that it was given on.
     """
     last = {
         person(verdict.approver): verdict
-        for verdict in of(connection, version.model, version.number)
+        for verdict in given
         if verdict.artifact_digest == version.artifact_digest
         and verdict.evidence_digest == version.evidence_digest
         and verdict.revoked_in is None

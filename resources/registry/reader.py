@@ -8,6 +8,7 @@ from resources.registry import (
     approvals,
     audit,
     history,
+    survey,
     traffic,
     verification,
     versions,
@@ -15,6 +16,7 @@ from resources.registry import (
 )
 from resources.registry.database import Database
 from resources.registry.records import Approval, AuditEntry, Stage, Version
+from resources.registry.survey import Candidacy, Surveyed
 from resources.registry.tables import audit_log, utc
 from resources.registry.tables import versions as version_table
 from resources.registry.traffic_table import Traffic, TrafficTable
@@ -141,8 +143,28 @@ class RegistryReader:
         with self.database.reading() as connection:
             return traffic.at_revision(connection, model, revision)
 
+    def survey(self) -> list[Surveyed]:
+        """Every model that has a version, at a glance."""
+        with self.database.reading() as connection:
+            return survey.survey(connection)
+
+    def candidacies(self, now: datetime, model: str | None = None) -> list[Candidacy]:
+        """How far the newest open versions of all models, or of one, are from production.
+
+        Args:
+            now: The moment that approvals must stand at.
+            model: `team.name`.
+        """
+        with self.database.reading() as connection:
+            return survey.candidacies(connection, utc(now), model)
+
     def audit(
-        self, model: str | None = None, *, version: int | None = None, newest: int | None = None
+        self,
+        model: str | None = None,
+        *,
+        version: int | None = None,
+        newest: int | None = None,
+        before: int | None = None,
     ) -> list[AuditEntry]:
         """The log, oldest first.
 
@@ -150,8 +172,10 @@ class RegistryReader:
             model: Only the entries of one model.
             version: Only those of one version of it.
             newest: Only the newest so many.
+            before: Only those with a smaller id.
         """
         conditions = [] if model is None else [audit_log.c.model == model]
+        conditions += [] if before is None else [audit_log.c.id < before]
         conditions += [] if version is None else [audit_log.c.version == version]
         with self.database.reading() as connection:
             return audit.read(connection, *conditions, newest=newest)

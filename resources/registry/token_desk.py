@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from resources.registry import tokens
+from resources.registry import audit, tokens
 from resources.registry.database import Database
 from resources.registry.desk import Desk, Request, require_stated
-from resources.registry.identity import Role
+from resources.registry.identity import Identity, Role
 from resources.registry.tables import utc
 from resources.registry.tokens import IssuedToken, Token
 
@@ -21,6 +21,16 @@ class TokenDesk:
         """Every token in the order of creation, ended ones too; none of their texts."""
         with self._database.reading() as connection:
             return tokens.every(connection)
+
+    def holder(self, text: str) -> Identity:
+        """Whom a token vouches for now.
+
+        Raises:
+            AccessRefused: It is unknown, revoked or expired.
+        """
+        with self._database.reading() as connection:
+            at = audit.moment(connection, self._desk.clock())
+            return tokens.holder(connection, text, at)
 
     def create(
         self, name: str, role: Role, *, actor: str = "", expires_at: datetime | None = None

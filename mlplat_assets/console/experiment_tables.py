@@ -1,0 +1,64 @@
+"""What the lake's experiment tables hold, as the console shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import duckdb
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentResult:
+    """An experiment as it was analysed last.
+
+    Attributes:
+        name: `team.name`.
+        day: The newest day of decisions that it counts.
+        verdict: Of the whole, about `arm`, because of `reasons`.
+        looks: The newest look at each arm and metric: effect with its interval, units, means.
+        rows: How many journal rows it rests on, and `digest` which.
+    """
+
+    name: str
+    day: date
+    verdict: str
+    arm: str | None
+    reasons: str
+    looks: list[Mapping[str, Any]]
+    rows: int
+    digest: str
+    snapshot: int | None
+
+
+def experiment_results(connection: duckdb.DuckDBPyConnection) -> list[ExperimentResult]:
+    """Every experiment that was analysed, by name."""
+    found = connection.execute(
+        "select table_name from duckdb_columns() where database_name = 'lake' "
+        "and schema_name = 'experiments' and column_name = 'verdict_arm' order by 1"
+    )
+    results = [_result(connection, name) for (name,) in found.fetchall()]
+    return [each for each in results if each is not None]
+
+
+def _result(connection: duckdb.DuckDBPyConnection, table_name: str) -> ExperimentResult | None:
+    found = connection.execute(
+        f'''select * from experiments."{table_name}"
+            where partition_day = (select max(partition_day) from experiments."{table_name}")
+            order by role, measure, arm'''
+    )
+    looks = found.to_arrow_table().to_pylist()
+    if not looks:
+        return None
+    whole = looks[0]
+    return ExperimentResult(
+        name=table_name.replace("__", ".", 1),
+        day=whole["partition_day"],
+        verdict=whole["verdict"],
+        arm=whole["verdict_arm"],
+        reasons=whole["reasons"],
+        looks=looks,
+        rows=whole["rows"],
+        digest=whole["rows_digest"],
+        snapshot=whole["lake_snapshot"],
+    )
