@@ -147,14 +147,16 @@ def _looks_of(
         )
 
     before, after = adjusted([control.primary, treated.primary])
-    others: list[tuple[Role, Metric]] = []
-    others += [("guardrail", each.metric) for each in spec.guardrails]
-    others += [("secondary", metric) for metric in spec.secondary]
+    declared: tuple[tuple[Role, list[Metric]], ...] = (
+        ("guardrail", [each.metric for each in spec.guardrails]),
+        ("secondary", list(spec.secondary)),
+    )
     return [
         look("primary", spec.primary, before, after),
         *(
             look(role, metric, control.metrics[metric.measure], treated.metrics[metric.measure])
-            for role, metric in others
+            for role, metrics in declared
+            for metric in metrics
         ),
     ]
 

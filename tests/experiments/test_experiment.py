@@ -52,10 +52,11 @@ def test_a_better_version_ships_and_the_result_names_its_rows(tmp_path: Path) ->
     assert found.rows.digest == f"sha256:{sha256(ids.encode()).hexdigest()}"
     assert found.ratio_holds and len(found.ratios) == 14
     arms = {name: part for (name,), part in rows.partition_by("variant", as_dict=True).items()}
-    loss = {name: (part["prediction"] - part["late"]) ** 2 for name, part in arms.items()}
+    off = {name: part["prediction"] - part["late"] for name, part in arms.items()}
+    loss = {name: each.to_numpy() ** 2 for name, each in off.items()}
     effect = last(found).effect
     assert effect.estimate == pytest.approx(loss["canary"].mean() - loss["champion"].mean())
-    one_look = stats.ttest_ind(loss["canary"], loss["champion"], equal_var=False)
+    one_look: Any = stats.ttest_ind(loss["canary"], loss["champion"], equal_var=False)
     assert effect.p_value > one_look.pvalue, "what may be looked at at any time costs something"
 
 
@@ -177,7 +178,7 @@ def test_an_arm_that_is_raised_keeps_comparing_like_with_like(tmp_path: Path) ->
     everyone = pl.concat([early, late])
     loss = (everyone["prediction"] - everyone["late"]) ** 2
     treated = everyone["variant"] == "canary"
-    naive = stats.ttest_ind(loss.filter(treated), loss.filter(~treated), equal_var=False)
+    naive: Any = stats.ttest_ind(loss.filter(treated), loss.filter(~treated), equal_var=False)
     assert naive.pvalue < 1e-6, "comparing all with all finds what is not there"
 
 

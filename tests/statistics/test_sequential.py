@@ -78,6 +78,17 @@ def test_a_sequence_is_in_the_units_of_the_metric() -> None:
     assert scaled.p_value == pytest.approx(one.p_value)
 
 
+def test_unequal_arms_know_as_much_as_equal_ones_of_the_same_error() -> None:
+    """60 and 20 units tell as much as 30 and 30, not as 40 and 40."""
+
+    def errors_wide(n: int, m: int) -> float:
+        a, b = Moments(n=n, squares=float(n - 1)), Moments(n=m, squares=float(m - 1))
+        return difference_sequence(a, b, alpha=0.05).high / math.sqrt(1 / n + 1 / m)
+
+    assert errors_wide(60, 20) == pytest.approx(errors_wide(30, 30))
+    assert errors_wide(60, 20) > 1.05 * errors_wide(40, 40)
+
+
 def test_it_is_wider_than_an_interval_of_one_look_and_one_end_is_narrower() -> None:
     a, b = arms(n=2500)
     both, one = difference_sequence(a, b, alpha=0.05), one_sided_sequence(a, b, alpha=0.05)
@@ -156,7 +167,10 @@ def test_one_end_is_false_at_most_as_often_as_it_says() -> None:
     false = 0
     for _ in range(1000):
         hits = drawn.binomial(PER_LOOK, 0.03, (2, LOOKS)).cumsum(axis=1)
-        false += any(worse(*hits[:, look], (look + 1) * PER_LOOK).low > 0 for look in range(LOOKS))
+        false += any(
+            worse(hits[0, look], hits[1, look], (look + 1) * PER_LOOK).low > 0
+            for look in range(LOOKS)
+        )
     assert false / 1000 <= 0.05
 
 
