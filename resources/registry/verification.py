@@ -38,8 +38,6 @@ _STREAMS = {
     "rollout step": rollouts.stream,
     "retraining": retrainings.stream,
     "silence": silences.stream,
-    "rollout step": rollouts.stream,
-    "retraining": retrainings.stream,
 }
 _REVOCATIONS = {
     Action.APPROVAL_REVOKED: "approval",

@@ -107,11 +107,13 @@ def record_segments(
 
 def _widen(lake: Lake, table: str) -> None:
     """Give a table of an earlier release the columns that it lacks."""
-    if not lake.has(table):
-        return
-    with lake.connect() as connection:
-        held = {row[0] for row in connection.execute(f"describe {table}").fetchall()}
-    missing = [field for field in SCHEMA if field.name not in held]
+    schema, name = table.split(".")
+    held = lake.read(
+        "select column_name from duckdb_columns() where database_name = 'lake' "
+        "and schema_name = ? and table_name = ?",
+        [schema, name],
+    )["column_name"].to_pylist()
+    missing = [field for field in SCHEMA if held and field.name not in held]
     if not missing:
         return
     with lake.write() as connection:

@@ -67,17 +67,26 @@ def journal_source(served: str, names: Sequence[str]) -> tuple[str, list[list[st
         f"json_extract_string({one}, ?::varchar[]) as {one}_values"
         for one in _DOCUMENTS
     )
-    source = f"""(select prediction_id, partition_day, prediction, {parts} from {served}
-                  where version = ? and partition_day between ? and ?)"""
+    # A value stands once in the plan, not in each of the counts that are made of it.
+    chosen = ", ".join(_chosen(place) for place in range(1, len(names) + 1))
+    source = f"""(select prediction_id, partition_day, prediction, {chosen} from (
+                  select prediction_id, partition_day, prediction, {parts} from {served}
+                  where version = ? and partition_day between ? and ?))"""
     return source, [paths] * (2 * len(_DOCUMENTS))
 
 
 def journal_cells(names: Sequence[str]) -> dict[str, Cell]:
     """The input columns of `journal_source`, and `prediction`."""
-    cells = {PREDICTION: Cell(value="prediction", type="DOUBLE")}
-    for place, name in enumerate(names, start=1):
-        told = [(f"{one}_types[{place}]", f"{one}_values[{place}]") for one in reversed(_DOCUMENTS)]
-        cases = " ".join(f"when {kind} is not null then {value}" for kind, value in told)
-        kinds = ", ".join(kind for kind, _ in told)
-        cells[name] = Cell(value=f"(case {cases} end)", type="JSON", json_type=f"coalesce({kinds})")
-    return cells
+    cells = {
+        name: Cell(value=f"value_{place}", type="JSON", json_type=f"type_{place}")
+        for place, name in enumerate(names, start=1)
+    }
+    return {**cells, PREDICTION: Cell(value="prediction", type="DOUBLE")}
+
+
+def _chosen(place: int) -> str:
+    """A column's value and type, from the last document that has it."""
+    told = [(f"{one}_types[{place}]", f"{one}_values[{place}]") for one in reversed(_DOCUMENTS)]
+    cases = " ".join(f"when {kind} is not null then {value}" for kind, value in told)
+    kinds = ", ".join(kind for kind, _ in told)
+    return f"case {cases} end as value_{place}, coalesce({kinds}) as type_{place}"
