@@ -47,6 +47,21 @@ def test_the_area_is_that_of_all_labellings_weighted_by_their_chance() -> None:
     assert estimate("binary", probability)["auc"].value == pytest.approx(expected)
 
 
+def test_the_area_moves_with_each_label_by_its_derivative() -> None:
+    """Of the expected pairs, in the probabilities that a label replaces; scores stay."""
+    scores = np.array([0.2, 0.5, 0.5, 0.8])
+    order = np.heaviside(scores[:, None] - scores, 0.5) * (1 - np.eye(4))
+
+    def area(chance: np.ndarray) -> float:
+        pairs = np.outer(chance, 1 - chance) * (1 - np.eye(4))
+        return float((pairs * order).sum() / pairs.sum())
+
+    steps = 1e-6 * np.eye(4)
+    slopes = [(area(scores + step) - area(scores - step)) / 2e-6 for step in steps]
+    moves = estimate("binary", scores)["auc"].moves
+    assert (moves[:, 1] - moves[:, 0]).tolist() == pytest.approx(slopes, abs=1e-6)
+
+
 def test_sure_rows_of_one_class_have_an_accuracy_and_no_area() -> None:
     found = estimate("binary", np.ones(5))
     assert "auc" not in found

@@ -1,6 +1,7 @@
 """The checks of a performance asset: the newest findings of the champion, in sentences."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -46,23 +47,23 @@ def check_results(
 ) -> list[dg.AssetCheckResult]:
     """What the lake says of each claim now, whichever days a run has written.
 
-    The newest day on which the champion's labels told something counts; before there is one, the
-    newest.
+    The newest day on which something of the champion could be measured counts, sure or not; before
+    there is one, the newest.
     """
     return [
         _result(claim, _newest(lake, part_table(team, name, "findings"), claim)) for claim in claims
     ]
 
 
-def _newest(lake: Lake, findings: str, claim: Claim) -> list[dict]:
+def _newest(lake: Lake, findings: str, claim: Claim) -> list[dict[str, Any]]:
     return lake.read(
         f"""with own as (
-                select *, verdict <> 'INCONCLUSIVE' as tells from {findings}
+                select * from {findings}
                 where claim = ? and variant = ?
             ),
             chosen as (
                 select coalesce(
-                    max(partition_day) filter (where tells), max(partition_day)
+                    max(partition_day) filter (where value is not null), max(partition_day)
                 ) as day from own
             )
             select own.* from own, chosen where partition_day = day
@@ -71,10 +72,10 @@ def _newest(lake: Lake, findings: str, claim: Claim) -> list[dict]:
     ).to_pylist()
 
 
-def _result(claim: Claim, rows: Sequence[dict]) -> dg.AssetCheckResult:
+def _result(claim: Claim, rows: Sequence[dict[str, Any]]) -> dg.AssetCheckResult:
     failed = [row for row in rows if row["failed"]]
     told = "; ".join(f"{row['verdict']}: {row['reason']}" for row in failed or rows)
-    metadata: dict[str, object] = {"verdicts": [row["verdict"] for row in rows]}
+    metadata: dict[str, Any] = {"verdicts": [row["verdict"] for row in rows]}
     if rows:
         metadata["day"] = rows[0]["partition_day"].isoformat()
     if claim is Claim.CONCEPT:

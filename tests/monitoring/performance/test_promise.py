@@ -1,6 +1,6 @@
 """A version is held to what its evaluation promised, no closer than two samples can tell."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,12 @@ def evidence(**metrics: float) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("promised", "verdict"),
-    [(-0.05, Verdict.PASS), (0.02, Verdict.INCONCLUSIVE), (0.1, Verdict.FAIL)],
+    [
+        (-0.05, Verdict.PASS),
+        (0.02, Verdict.INCONCLUSIVE),
+        (0.035, Verdict.INCONCLUSIVE),
+        (0.1, Verdict.FAIL),
+    ],
 )
 def test_a_promise_is_broken_where_the_whole_interval_is_beyond_the_tolerance(
     promised: float, verdict: Verdict
@@ -99,6 +104,26 @@ def test_few_labels_tell_nothing() -> None:
     concept = no_concept_drift(found, {}, BINARY)
     assert concept is not None and concept.verdict is Concept.INCONCLUSIVE
     assert found.estimated["auc"].estimate > 0.5, "the estimate needs no label"
+
+
+@pytest.mark.parametrize(("days", "tells"), [(4, False), (5, True)])
+def test_fewer_than_five_days_of_several_tell_nothing(days: int, tells: bool) -> None:
+    probability, truth = probabilities(1000)
+    first = date(2013, 1, 5)
+    frame = pl.DataFrame(
+        {
+            "partition_day": [first + timedelta(days=row % days) for row in range(1000)],
+            "prediction": probability,
+            "label": truth,
+        }
+    )
+    week = Series(day=first + timedelta(days=6), days=7, version=1, variant="champion", rows=frame)
+    found = measure(week, BINARY)
+    promise = performs_as_promised(found, evidence(auc=0.6), BINARY)
+    assert (promise.value is not None) is tells
+    concept = no_concept_drift(found, {}, BINARY)
+    assert concept is not None and (concept.value is not None) is tells
+    assert ("labels of 4 days, fewer than 5" in promise.reason) is not tells
 
 
 def test_labels_of_one_class_tell_nothing() -> None:
