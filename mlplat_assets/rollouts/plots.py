@@ -1,8 +1,10 @@
 """Pictures of rollouts, as PNG bytes."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from io import BytesIO
+
+import numpy as np
 
 from resources.registry.rollout_record import RolloutRecord, RolloutState
 
@@ -20,13 +22,14 @@ def split_plot(record: RolloutRecord, now: datetime, title: str) -> bytes:
     axes = figure.add_subplot()
     is_back = record.state in _TAKEN_BACK
     colour = _BACK if is_back else _LINE
-    times, shares = _corners(record, now, is_back)
+    moments, shares = _corners(record, now, is_back)
+    times = np.array([moment.astimezone(UTC).replace(tzinfo=None) for moment in moments])
     axes.step(times, shares, where="post", color=colour, linewidth=1.8)
     axes.fill_between(times, shares, step="post", color=colour, alpha=0.15, linewidth=0)
-    for leg in record.legs:
+    for leg, at in zip(record.legs, times, strict=False):
         told = "shadow" if leg.share == 0 else f"{leg.share:g}%"
         axes.annotate(
-            told, (leg.since, leg.share), xytext=(3, 4), textcoords="offset points", fontsize=8,
+            told, (at, leg.share), xytext=(3, 4), textcoords="offset points", fontsize=8,
             color=_INK,
         )  # fmt: skip
     axes.set_ylim(-3, 108)

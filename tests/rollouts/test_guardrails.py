@@ -18,7 +18,7 @@ def first_rollback(
 ) -> list[int | None]:
     """Units per arm at the look that first takes the version back; None if none does.
 
-    All guardrails are asked, of errors, slow answers, predictions and losses.
+    All guardrails but PSI are asked, of errors, slow answers, predictions and losses.
     """
     random = np.random.default_rng(seed)
     shape = (simulations, LOOKS)

@@ -66,15 +66,18 @@ class Live:
 
     def until(self, state: str, share: float, n: int = 80, distance: int = SHORT) -> RolloutRecord:
         """Requests and looks in turn until the rollout is there."""
-        for _ in range(40):
-            self.ask(n, distance)
-            self.look()
-            record = self.registry.rollouts.last(MODEL)
-            assert record is not None
-            if (record.state, record.leg.share) == (state, share) or not record.is_open:
-                break
+        record, rounds = self._round(n, distance), 1
+        while record.is_open and (record.state, record.leg.share) != (state, share) and rounds < 40:
             time.sleep(0.05)  # a shadow works one part in a hundred of the time
+            record, rounds = self._round(n, distance), rounds + 1
         assert (record.state, record.leg.share) == (state, share), record.reason
+        return record
+
+    def _round(self, n: int, distance: int) -> RolloutRecord:
+        self.ask(n, distance)
+        self.look()
+        record = self.registry.rollouts.last(MODEL)
+        assert record is not None
         return record
 
     def _follow(self) -> None:
@@ -86,7 +89,7 @@ class Live:
             if (routing["revision"], champion) == (wanted.revision, wanted.champion.version):
                 return
             time.sleep(0.05)
-        raise AssertionError(f"the service has {routing}, the registry {wanted}")
+        raise AssertionError(f"the service does not follow to {wanted}")
 
 
 @pytest.fixture(scope="module")
