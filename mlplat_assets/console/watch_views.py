@@ -28,6 +28,7 @@ def alerts(desk: Desk, request: Request) -> Response:
         silenced={a.id for a in now if any(silence.covers(a) for silence in standing)},
         past=[alert for alert in past if alert.state is State.RESOLVED],
         locked=desk.locked(),
+        models=desk.declared.models,  # an alert can be of a view upstream, which has no page
     )
 
 
