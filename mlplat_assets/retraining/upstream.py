@@ -20,7 +20,8 @@ class Upstream:
         self._deps: dict[dg.AssetKey, set[dg.AssetKey]] = {}
         self._checks: dict[dg.AssetKey, list[dg.AssetCheckKey]] = defaultdict(list)
         for asset in assets:
-            self._deps.update(asset.asset_deps)
+            for made, deps in asset.asset_deps.items():
+                self._deps[made] = {*deps}
             for spec in asset.check_specs:
                 if spec.blocking:
                     self._checks[spec.asset_key].append(spec.key)

@@ -103,7 +103,7 @@ class RetrainingDesk:
                 reason=judgement.reason,
                 evidence=judgement.evidence,
                 approvers=judgement.approvers,
-                expires_at=judgement.waits_for and granted.at + judgement.waits_for,
+                expires_at=granted.at + judgement.waits_for if judgement.waits_for else None,
                 again_at=judgement.again_at,
             )
             if request is not None:

@@ -64,7 +64,7 @@ def fail_beyond(folder: Path, limit: float) -> Path:
     """Let an artefact give no number where distance / 1000 + temp is beyond a limit."""
     model = onnx.load(folder / "model.onnx")
     graph = model.graph
-    graph.initializer.append(numpy_helper.from_array(np.float32(limit), "limit"))
+    graph.initializer.append(numpy_helper.from_array(np.asarray(limit, np.float32), "limit"))
     (last,) = [node for node in graph.node if "prediction" in node.output]
     last.output[0] = "sound"
     graph.node.extend(

@@ -9,7 +9,7 @@ Everything else, and what the server must ask for first, goes through `Front`.
 import asyncio
 from collections.abc import Coroutine
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -59,7 +59,7 @@ class Direct:
         body, cycle.body = bytes(cycle.body), bytearray()
         return self._answer(dict(cycle.scope["headers"]), body, _CycleLine(cycle))
 
-    def take(self, data: bytes, exchange: Exchange) -> Work | bool | None:
+    def take(self, data: bytes, exchange: Exchange) -> Work | Literal[False] | None:
         """Answer data that are a whole request with a known head; False if they are not."""
         found = self._heads.of(data)
         if found is None:

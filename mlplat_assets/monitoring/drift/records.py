@@ -50,7 +50,7 @@ _SQL = {pa.string(): "varchar", pa.bool_(): "boolean", pa.float64(): "double"}
 def record(
     lake: Lake,
     table: str,
-    reports: dict[tuple[date, int], DriftReport],
+    reports: Mapping[tuple[date, int], DriftReport],
     days: tuple[date, date],
 ) -> None:
     """Make the table's days hold these reports, and no others."""
