@@ -141,9 +141,11 @@ class Box:
 
     def __init__(self) -> None:
         self.taken: list[int] = []
+        self.tried = 0
         self.away = False
 
     def deliver(self, delivery: Delivery, at: datetime) -> None:
+        self.tried += 1
         if self.away:
             raise SinkFailed("box: away")
         self.taken.append(delivery.id)
@@ -167,7 +169,7 @@ def test_a_sink_that_is_away_is_tried_once_and_does_not_hold_up_the_others(
     ops.away = True
     put(store, "ops", "mail", alerts=3)
     told = deliver_due(store.outbox, {"ops": ops, "mail": mail}, seconds=60, clock=clock)
-    assert (told.delivered, len(told.failures)) == (3, 3)
+    assert (told.delivered, len(told.failures), ops.tried) == (3, 3, 1)
     assert "message 1 to ops was not taken (box: away); attempt 1" in told.failures[0]
     assert {each.error for each in store.outbox.undelivered()} == {"box: away"}
     ops.away = False
