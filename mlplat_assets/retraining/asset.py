@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -91,7 +92,7 @@ def retrainings(
 
 
 def _result(made: Sequence[Decided], history: Sequence[Retraining]) -> dg.MaterializeResult:
-    metadata: dict[str, object] = {
+    metadata: dict[str, Any] = {
         "decided": len(made),
         "decisions": dg.MetadataValue.md(_table([_told(each) for each in made], "decision")),
         "requests": dg.MetadataValue.md(_table([_held(each) for each in history[::-1]], "request")),

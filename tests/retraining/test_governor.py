@@ -180,7 +180,8 @@ def test_a_failed_run_is_tried_again_after_the_cooldown_while_the_drift_stands()
 
 def test_age_and_clock_ask_once_per_span_and_tick() -> None:
     retrain = Retrain(on_drift=False, cron="0 3 * * 1")
-    tick, failing = datetime(2026, 3, 9, 3, tzinfo=UTC), {"drift": drift("a")}
+    tick = datetime(2026, 3, 9, 3, tzinfo=UTC)
+    failing: dict[Kind, Failing] = {"drift": drift("a")}
 
     def asks(serving: Serving) -> list[tuple[str, str]]:
         found = triggers(
