@@ -1,7 +1,7 @@
 """Which checks say that a model's data is broken: those of what its training set is made from."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import dagster as dg
 
@@ -17,7 +17,7 @@ class Upstream:
 
     def __init__(self, assets: Sequence[dg.AssetsDefinition]) -> None:
         """Read what the assets depend on, and what is checked of them."""
-        self._deps: dict[dg.AssetKey, set[dg.AssetKey]] = {}
+        self._deps: dict[dg.AssetKey, Set[dg.AssetKey]] = {}
         self._checks: dict[dg.AssetKey, list[dg.AssetCheckKey]] = defaultdict(list)
         for asset in assets:
             for made, deps in asset.asset_deps.items():

@@ -92,6 +92,7 @@ class RetrainingDesk:
             judgement = judge([each for each in held if each.request != request], granted.at)
             if judgement.outcome == "duplicate" and request is None:
                 return judgement, None
+            waits_for = judgement.waits_for
             made = Retraining(
                 id=0,
                 request=retrainings.NEW if request is None else request,
@@ -103,7 +104,7 @@ class RetrainingDesk:
                 reason=judgement.reason,
                 evidence=judgement.evidence,
                 approvers=judgement.approvers,
-                expires_at=granted.at + judgement.waits_for if judgement.waits_for else None,
+                expires_at=None if waits_for is None else granted.at + waits_for,
                 again_at=judgement.again_at,
             )
             if request is not None:

@@ -8,7 +8,8 @@ import pytest
 from mlplat_assets.keys import key
 from mlplat_assets.retraining.benefit import answers, would_help
 from mlplat_assets.retraining.benefit_verdict import Benefit
-from tests.small_world import ARRIVAL, World, in_environment
+from mlplat_assets.retraining.triggers import asked as trigger
+from tests.small_world import ACTOR, ARRIVAL, World, in_environment
 
 FIRST, LAST = date(2013, 2, 10), date(2013, 2, 20)
 TABLE = "predictions.flights__arrival_delay"
@@ -59,10 +60,11 @@ def test_without_answers_of_the_version_nothing_can_be_said(copy: World) -> None
     assert (found.verdict, found.rows) == ("INCONCLUSIVE", 0)
 
 
-def test_the_asset_is_in_the_graph_and_judges_a_person_s_request(copy: World) -> None:
-    asset = key("retrainings", "flights", "arrival_delay")
-    wanted = copy.registry.retrainings.all(ARRIVAL)
-    assert wanted == []
+def test_the_asset_of_the_real_graph_judges_a_person_s_request(copy: World) -> None:
+    wanted = trigger(ARRIVAL, "by_hand", "1", "the new wind features", None)
+    copy.registry.retrainings.request(wanted, actor=ACTOR)
     with in_environment(copy.settings):
-        copy.materialise([asset])
-    assert copy.metadata("retrainings", ARRIVAL)["decisions"] == "no decision"
+        copy.materialise([key("retrainings", "flights", "arrival_delay")])
+    (made,) = copy.registry.retrainings.all(ARRIVAL)
+    assert (made.state, made.outcome, made.asked.requested_by) == ("approved", "due", ACTOR)
+    assert "the new wind features" in copy.metadata("retrainings", ARRIVAL)["decisions"]

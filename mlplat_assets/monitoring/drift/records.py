@@ -1,5 +1,6 @@
 """Drift as rows of the lake: one per day, version and column."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from typing import Any
