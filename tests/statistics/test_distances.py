@@ -35,9 +35,9 @@ def test_jensen_shannon_is_scipys_in_bits() -> None:
 
 
 def test_kolmogorov_smirnov_is_scipys_but_for_a_percentile() -> None:
-    exact = ks_2samp(BEFORE, NOW, method="asymp")
+    exact, _ = ks_2samp(BEFORE, NOW, method="asymp")
     found = kolmogorov_smirnov(shares(BEFORE), shares(NOW))
-    assert exact.statistic - 0.01 < found <= exact.statistic
+    assert exact - 0.01 < found <= exact
     p = kolmogorov_smirnov_p(0.05, 4_000, 1_000)
     assert p == pytest.approx(0.0366, abs=0.001)
 
@@ -67,7 +67,7 @@ def test_psi_by_chance_is_exceeded_one_time_in_twenty() -> None:
 
 def test_homogeneity_is_scipys_where_no_bin_is_rare() -> None:
     table = [[50, 60, 70], [60, 50, 90]]
-    assert homogeneity_p(*table) == pytest.approx(chi2_contingency(table).pvalue)
+    assert homogeneity_p(*table) == pytest.approx(chi2_contingency(table)[1])
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_homogeneity_is_scipys_where_no_bin_is_rare() -> None:
 def test_rare_bins_are_put_together(
     before: list[int], now: list[int], merged: list[list[int]]
 ) -> None:
-    expected = chi2_contingency(merged, correction=False).pvalue
+    expected = chi2_contingency(merged, correction=False)[1]
     assert homogeneity_p(before, now) == pytest.approx(expected)
 
 

@@ -50,7 +50,7 @@ class Served:
         cards = served_cards(self.lake, self.artifacts, SERVED, (day, day))
         return daily_reports(self.lake, SERVED, cards, (day, day))[day, 1]
 
-    def drift(self, **config: bool) -> dg.MaterializeResult:
+    def drift(self, **config: bool) -> dg.ExecuteInProcessResult:
         """Run the asset over the day and the next."""
         result = dg.materialize(
             [drift(MODEL, CATALOGUE)],
