@@ -225,9 +225,10 @@ def _snapshot(connection: duckdb.DuckDBPyConnection) -> int:
 
 def _has(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
     schema, name = table.split(".")
+    # duckdb_tables() estimates the size of every table: 0.27 s beside 80 tables, this one 0.02 s.
     rows = connection.execute(
-        "select 1 from duckdb_tables() where database_name = 'lake' "
-        "and schema_name = ? and table_name = ?",
+        "select 1 from duckdb_columns() where database_name = 'lake' "
+        "and schema_name = ? and table_name = ? limit 1",
         [schema, name],
     ).fetchall()
     return bool(rows)

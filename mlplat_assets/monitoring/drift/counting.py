@@ -78,7 +78,7 @@ def sketches(
         counted += texts
         values += found
     keys = [f"g{i}" for i in range(len(by))]
-    grouped = f"group by {', '.join(keys)} order by {', '.join(keys)}" if keys else ""
+    grouped = f"group by {', '.join(keys)}" if keys else ""
     query = f"select {', '.join([*keys, *counted])} from (select {kept} from {source}) {grouped}"
     table = connection.execute(query, [*values, *bound]).to_arrow_table()
     rows = table["n"].to_pylist()

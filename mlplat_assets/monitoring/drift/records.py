@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from mlplat_assets.monitoring.drift.segments import SegmentDrift
@@ -60,8 +61,12 @@ def record(
         for (day, version), report in reports.items()
         for column in report.columns
     ]
-    _widen(lake, table)
-    lake.replace_days(table, pa.Table.from_pylist(rows, schema=SCHEMA), *days)
+    found = pa.Table.from_pylist(rows, schema=SCHEMA)
+    try:
+        lake.replace_days(table, found, *days)
+    except duckdb.BinderException:  # a table of an earlier release lacks columns
+        _widen(lake, table)
+        lake.replace_days(table, found, *days)
 
 
 def _row(day: date, version: int, report: DriftReport, column: ColumnDrift) -> dict[str, Any]:
@@ -93,7 +98,7 @@ def _row(day: date, version: int, report: DriftReport, column: ColumnDrift) -> d
 def record_segments(
     lake: Lake,
     table: str,
-    found: dict[tuple[date, int], list[SegmentDrift]],
+    found: Mapping[tuple[date, int], list[SegmentDrift]],
     days: tuple[date, date],
 ) -> None:
     """Make the days of `<table>__segments` hold these comparisons, one row each."""
@@ -107,16 +112,8 @@ def record_segments(
 
 
 def _widen(lake: Lake, table: str) -> None:
-    """Give a table of an earlier release the columns that it lacks."""
-    schema, name = table.split(".")
-    held = lake.read(
-        "select column_name from duckdb_columns() where database_name = 'lake' "
-        "and schema_name = ? and table_name = ?",
-        [schema, name],
-    )["column_name"].to_pylist()
-    missing = [field for field in SCHEMA if held and field.name not in held]
-    if not missing:
-        return
+    """Give a table the columns that it lacks, null in its rows."""
     with lake.write() as connection:
-        for field in missing:
-            add_column(connection, table, field.name, _SQL[field.type])
+        for field in SCHEMA:
+            if field.type in _SQL:  # those of other types were there from the beginning
+                add_column(connection, table, field.name, _SQL[field.type])
