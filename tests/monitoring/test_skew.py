@@ -62,6 +62,7 @@ def log(
     row |= {
         "prediction_id": f"p{held.num_rows}",
         "event_timestamp": at.replace(tzinfo=None),
+        "partition_day": at.date(),
         "entities": json.dumps({"user": user, "city": city}),
         "features": json.dumps({n: v for n, v in values.items() if v is not ...}),
         "feature_times": json.dumps(times),
