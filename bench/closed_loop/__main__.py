@@ -5,7 +5,6 @@ when, what decided, and the audit trail of each scenario; status 1 if one did no
 """
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from bench.closed_loop.live import Live, at_work
 from bench.closed_loop.pages import photographed
-from bench.closed_loop.report import say, tell
+from bench.closed_loop.report import quiet, say, tell
 from bench.closed_loop.scenarios import SCENARIOS, Unexpected
 from bench.closed_loop.world import build, copied
 from tests.bentos.servers import free_port
@@ -29,15 +28,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mlplat-loop-") as scratch:
         folder = (given.home or Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        # Dagster and dbt tell every step.
-        with (folder / "loop.log").open("ab") as log:
-            os.dup2(log.fileno(), 2)
-        if not (folder / "base" / "built").exists():
-            began = time.monotonic()
-            build(folder / "base")
-            (folder / "base" / "built").touch()
-            say(f"the base was built in {time.monotonic() - began:.0f} s")
-        wrong = [letter for letter in given.only if not play(letter, folder, given.pictures)]
+        with quiet(folder / "loop.log"):
+            if not (folder / "base" / "built").exists():
+                began = time.monotonic()
+                build(folder / "base")
+                (folder / "base" / "built").touch()
+                say(f"the base was built in {time.monotonic() - began:.0f} s")
+            wrong = [one for one in given.only if not play(one, folder, given.pictures)]
     say(f"ended otherwise than they should: {', '.join(wrong) or 'none'}")
     return 1 if wrong else 0
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench.closed_loop.world import MODEL, Home
 from mlplat_assets.demo.workplace import running
+from resources.settings import REPOSITORY
 from tests.bentos.servers import free_port
 from tests.services import chromium
 
@@ -28,15 +29,20 @@ def console(home: Home) -> Iterator[int]:
     """`mlplat console` of the home's catalogue; its port."""
     port = free_port()
     command = [sys.executable, "-m", "bench.closed_loop.console", str(port)]
-    with running("console", command, home.settings) as process:
+    with (home.settings.home / "console.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=REPOSITORY, stdout=log, stderr=log)
+    try:
         _wait(f"http://127.0.0.1:{port}/", process)
         yield port
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def photographed(home: Home, folder: Path, name: str, assets: Sequence[str]) -> list[Path]:
     """Pictures of the console's pages and of Dagster's pages of assets, `STAGE` each.
 
-    The first asset is shown with all that it comes from.
+    The first asset is shown with the four stages before it.
     """
     from playwright.sync_api import sync_playwright
 
@@ -54,7 +60,7 @@ def photographed(home: Home, folder: Path, name: str, assets: Sequence[str]) -> 
         made = [_of(page, f"http://127.0.0.1:{port}{path}", folder / f"{name}-console-{what}.png")
                 for what, path in pages.items()]  # fmt: skip
         where = f"{dagster}/assets/{assets[0]}/{MODEL.replace('.', '/')}"
-        lineage = f"{where}?view=lineage&lineageScope=upstream&lineageDepth=20"
+        lineage = f"{where}?view=lineage&lineageScope=upstream&lineageDepth=4"
         made.append(_of_dagster(page, lineage, folder / f"{name}-lineage.png", drawn=True))
         for stage in assets:
             where = f"{dagster}/assets/{stage}/{MODEL.replace('.', '/')}?view=overview"
@@ -71,9 +77,9 @@ def _of(page: "Page", address: str, picture: Path) -> Path:
 def _of_dagster(page: "Page", address: str, picture: Path, *, drawn: bool = False) -> Path:
     page.goto(address)
     if drawn:
-        page.locator("foreignObject").filter(has_text="raw").first.wait_for()
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(2000)  # panels fade in after the last answer
+        page.locator("foreignObject").first.wait_for()
+    page.get_by_text("arrival_delay").first.wait_for()
+    page.wait_for_timeout(4000)  # panels fade in after the last answer; it never stops asking
     page.screenshot(path=picture)
     return picture
 

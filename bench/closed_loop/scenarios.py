@@ -39,9 +39,7 @@ def bad_online(live: Live) -> None:
     live.say(f"answers since, by variant, until the service had followed: {told}")
     live.say(f"units that decided: {record.evidence['units']}")
     require("errors" in record.reason, record.reason)
-    live.until(
-        "the champion alone", lambda: len(live.clients.routing()["routing"]["variants"]) == 1
-    )
+    live.until("the champion alone", lambda: len(live.clients.variants()) == 1)
     live.clients.seen.clear()
     live.clients.ask(100)
     require(set(live.clients.seen) == {"champion"}, str(live.clients.seen))
