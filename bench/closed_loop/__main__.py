@@ -63,8 +63,9 @@ def _played(letter: str, live: Live) -> bool:
         held = False
     else:
         held = True
+    live.count_answers()
     live.registry.verify_audit()
-    tell(live.clients.seen, live.audit())
+    tell(live.audit())
     return held
 
 

@@ -51,6 +51,12 @@ class Live:
         """A line of the report, with the seconds since the scenario began."""
         say(f"{time.monotonic() - self.began:5.0f} s  {text}")
 
+    def count_answers(self) -> None:
+        """Tell what clients were answered since the last count, by variant, with the ids."""
+        for variant, seen in sorted(self.clients.seen.items()):
+            self.say(f"answered by {variant}, {seen}")
+        self.clients.seen.clear()
+
     def record(self) -> RolloutRecord | None:
         """The last rollout as it stands."""
         return self.registry.rollouts.last(MODEL)

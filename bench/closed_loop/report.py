@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
@@ -29,10 +29,8 @@ def quiet(log: Path) -> Iterator[None]:
             os.close(errors)
 
 
-def tell(seen: Mapping[str, object], trail: Iterable[AuditEntry]) -> None:
-    """The answers that clients got since they last began to count, and the audit trail."""
-    for variant, answers in sorted(seen.items()):
-        say(f"        {variant}: {answers}")
+def tell(trail: Iterable[AuditEntry]) -> None:
+    """The audit trail."""
     say("        audit trail:")
     for entry in trail:
         about = f" version {entry.version}" if entry.version else ""

@@ -25,6 +25,8 @@ class Seen:
     def __str__(self) -> str:
         """`version 1: 412 answers, first id ..., last id ...`."""
         told = ", ".join(f"{n} of status {status}" for status, n in sorted(self.statuses.items()))
+        if not self.version:
+            return told
         return f"version {self.version}: {told}; ids {self.first} ... {self.last}"
 
 
