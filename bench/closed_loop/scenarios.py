@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from bench.closed_loop.live import Live
 from bench.closed_loop.pages import console
@@ -206,7 +205,7 @@ SCENARIOS = {
     ),
     "b": Scenario(
         title="a broken upstream column: alert P0, no retraining",
-        wrong=Wrong(nulls="temp", since=date(2013, 7, 7)),
+        wrong=Wrong(nulls="temp", since=SERVED_DAY.first),
         play=broken_column,
         stages=("alerts", "retrainings", "drift"),
     ),

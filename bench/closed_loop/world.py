@@ -34,9 +34,10 @@ ENGINEER, APPROVER = "ana@flights.example.com", "dana@flights.example.com"
 WINTER = Days(first=date(2013, 1, 1), last=date(2013, 2, 3))
 SUMMER = Days(first=date(2013, 6, 1), last=date(2013, 7, 20))
 LABELLED = Days(first=date(2013, 6, 1), last=date(2013, 7, 7))
-# The first day in service, labelled; then the days whose flights ask while a version is rolled out.
-SERVED_DAY = Days(first=date(2013, 7, 7), last=date(2013, 7, 7))
-LIVE = Days(first=date(2013, 7, 8), last=date(2013, 7, 20))
+# The first day in service, whose labels have not come yet; then the days whose flights ask while a
+# version is rolled out. With its labels the governor may say that retraining would not help.
+SERVED_DAY = Days(first=date(2013, 7, 8), last=date(2013, 7, 8))
+LIVE = Days(first=date(2013, 7, 9), last=date(2013, 7, 20))
 NO_TIME = timedelta(0)
 PLAN = Rollout(
     shadow_time=NO_TIME,
