@@ -54,6 +54,7 @@ class Clients:
 
     def ask(self, n: int) -> None:
         """The next flights of the days that follow; where they end, they begin again."""
+        self._connection.close()  # a service hangs up on who is silent for long; this opens another
         for _ in range(n):
             body = next(self._live, None)
             if body is None:
