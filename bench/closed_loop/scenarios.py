@@ -91,9 +91,10 @@ def approved_in_the_console(live: Live) -> None:
     waited = time.monotonic()
     with console(live.home) as port:
         person = Client(port=port).log_in(live.home.tokens[APPROVER])
-        running = live.runs_in_progress()
-        live.say(f"waits since {time.monotonic() - waited:.0f} s; runs in progress: {running}")
-        require(not running and len(live.registry.versions(MODEL)) == 1, "it did not wait")
+        live.until("a quiet daemon", lambda: not live.runs_in_progress())
+        live.say(f"waits since {time.monotonic() - waited:.0f} s; no run is in progress")
+        require(live.retrainings()[-1].state is RetrainingState.PENDING, "it did not wait")
+        require(len(live.registry.versions(MODEL)) == 1, "it did not wait")
         _decide(live, person, "/approvals", f"/retrainings/{judged.request}/approve")
         version = _registered(live)
         _arrives(live, RolloutState.WAITING)
