@@ -106,7 +106,7 @@ def assemble(declared: Catalogue) -> dg.Definitions:
         asset_checks=[check for check in checks if check],
         sensors=[
             champion_changed,
-            alerts_changed,
+            alerts_changed(declared),
             *rollouts_due(declared),
             due,
             approval_given(declared.models),

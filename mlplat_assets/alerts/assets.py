@@ -7,7 +7,6 @@ import dagster as dg
 
 from mlplat_assets.alerts.seen import seen
 from mlplat_assets.alerts.watch import Watch
-from mlplat_assets.catalogue import catalogue
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import group, key
 from mlplat_assets.model_spec import ModelSpec
@@ -36,35 +35,41 @@ def alerts(model: Declared[ModelSpec], declared: Catalogue) -> dg.AssetSpec:
     )
 
 
-@dg.sensor(
-    asset_selection=dg.AssetSelection.key_prefixes(["alerts"]),
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=30,
-    description="Checks, runs, drift and performance to alerts, and alerts to their sinks.",
-)
-def alerts_changed(
-    context: dg.SensorEvaluationContext,
-    registry: dg.ResourceParam[Registry],
-    lake: dg.ResourceParam[Lake],
-    settings: dg.ResourceParam[Settings],
-) -> dg.SensorResult:
-    """One look at every model; the cursor says where the next one begins."""
-    assert context.repository_def is not None  # the daemon always has it
-    watch = Watch(
-        instance=context.instance,
-        graph=context.repository_def.asset_graph,
-        lake=lake,
-        declared=catalogue(),
+def alerts_changed(declared: Catalogue) -> dg.SensorDefinition:
+    """One sensor for everything that a catalogue declares."""
+
+    @dg.sensor(
+        name="alerts_changed",
+        asset_selection=dg.AssetSelection.key_prefixes(["alerts"]),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=30,
+        description="Checks, runs, drift and performance to alerts, and alerts to their sinks.",
     )
-    routes = routes_of(settings.alerts)
-    now = datetime.now(UTC)
-    made, after = watch.settle(registry.alerts, routes.sinks_of, seen(context.cursor), now)
-    told = deliver_due(registry.outbox, routes.sinks, seconds=DELIVERING_SECONDS)
-    for line in told.failures:
-        context.log.warning(line)
-    changed = events(made, registry.alerts.open(), watch.declared)
-    skipped = None if changed else f"nothing changed; {told.delivered} messages delivered"
-    return dg.SensorResult(asset_events=changed, skip_reason=skipped, cursor=after.text())
+    def changed(
+        context: dg.SensorEvaluationContext,
+        registry: dg.ResourceParam[Registry],
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.SensorResult:
+        """One look at every model; the cursor says where the next one begins."""
+        assert context.repository_def is not None  # the daemon always has it
+        watch = Watch(
+            instance=context.instance,
+            graph=context.repository_def.asset_graph,
+            lake=lake,
+            declared=declared,
+        )
+        routes = routes_of(settings.alerts)
+        now = datetime.now(UTC)
+        made, after = watch.settle(registry.alerts, routes.sinks_of, seen(context.cursor), now)
+        told = deliver_due(registry.outbox, routes.sinks, seconds=DELIVERING_SECONDS)
+        for line in told.failures:
+            context.log.warning(line)
+        found = events(made, registry.alerts.open(), declared)
+        skipped = None if found else f"nothing changed; {told.delivered} messages delivered"
+        return dg.SensorResult(asset_events=found, skip_reason=skipped, cursor=after.text())
+
+    return changed
 
 
 def events(

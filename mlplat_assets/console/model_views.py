@@ -28,8 +28,8 @@ _VERSIONS = 30
 _PERFORMANCE_DAYS = 28
 # Of the graph, in its order; each model has them all.
 _ASSETS = (
-    "training_sets", "candidates", "evaluations", "versions", "champions", "bentos", "endpoints",
-    "predictions", "drift", "performance",
+    "training_sets", "candidates", "evaluations", "versions", "approvals", "champions", "bentos",
+    "endpoints", "predictions", "drift", "performance", "retrainings", "alerts",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 from mlplat_assets.alerts.assets import alerts_changed, events
 from mlplat_assets.alerts.seen import Seen, seen
 from mlplat_assets.alerts.watch import Watch
+from mlplat_assets.catalogue import catalogue
 from mlplat_assets.definitions import defs
 from mlplat_assets.discovery import Catalogue
 from mlplat_assets.keys import key
@@ -268,7 +269,7 @@ def test_the_sensor_ticks_on_the_real_definitions(
                 instance=instance, cursor=cursor, repository_def=repository,
                 resources=repository.get_top_level_resources(),
             ) as context:  # fmt: skip
-                found = alerts_changed(context)
+                found = alerts_changed(catalogue())(context)
             assert isinstance(found, dg.SensorResult)
             return found
 

@@ -47,7 +47,8 @@ def test_a_model_page_has_its_traffic_versions_labels_and_its_assets_in_dagster(
     assert "champion 2 95.00% canary 3 5.00% Revision 1." in page.words
     assert "3 canary waits for approval" in page.words
     assert "2013-01-05 2 820 0.74 0.465" in page.words
-    assert "http://127.0.0.1:3001/assets/champions/flights/arrival_delay" in page.text
+    for stage in ("champions", "approvals", "retrainings", "alerts"):
+        assert f"http://127.0.0.1:3001/assets/{stage}/flights/arrival_delay" in page.text
     assert "http://127.0.0.1:5001" in page.text
 
 
