@@ -2,7 +2,8 @@
 
 A task, its wake-ups and the two ways through ASGI cost about a tenth of a request with full
 features: 104 to 113 microseconds of processor time with them, 94 to 100 without, at 32 connections.
-So the protocol hands over a whole request for a prediction itself, and the batch writes its answer.
+So the protocol hands over a whole request for a prediction itself, and the batch writes its answer;
+one with a head that was seen before is not parsed either, which took a sixth off (58 to 48).
 Everything else, and what the server must ask for first, goes through `Front`.
 """
 
