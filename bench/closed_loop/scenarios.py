@@ -121,6 +121,7 @@ def _drift(live: Live) -> Retraining:
     live.say("predictions taken in and held against the training profile")
     judged: Retraining = live.until("a judgement", lambda: _last(live.retrainings()))
     live.say(f"request {judged.request} ({judged.asked.trigger}): {judged.state}: {judged.reason}")
+    live.say(f"drifted columns: {', '.join(judged.asked.columns)}")
     benefit = judged.evidence.get("benefit")
     if benefit:
         live.say(f"would it help: {benefit['verdict']}: {benefit['told']}")

@@ -11,6 +11,7 @@ from mlplat_assets.keys import Stage, key
 from mlplat_assets.retraining.asset import utc_now
 from mlplat_assets.retraining.decisions import Watched, asking, unanswered
 from mlplat_assets.retraining.signals import RETRAINING_TAG, asking_checks, evaluations
+from resources.registry.records import Action, AuditEntry
 from resources.registry.registry import Registry
 from resources.registry.retraining_records import Retraining, RetrainingState
 from resources.settings import Settings
@@ -121,4 +122,16 @@ def _follow(
         registry.retrainings.ended(request.request, False, told, actor=actor)
     elif run.is_finished:
         told = f"run {run.run_id} ended in {run.status.value}"
-        registry.retrainings.ended(request.request, run.is_success, told, actor=actor)
+        refusal = None if run.is_success else _refusal(request, registry)
+        if refusal is not None:
+            told = f"{told}: its candidate was refused: {refusal.reason}"
+        # A gate that refuses fails its run, and answers the request all the same.
+        answered = run.is_success or refusal is not None
+        registry.retrainings.ended(request.request, answered, told, actor=actor)
+
+
+def _refusal(request: Retraining, registry: Registry) -> AuditEntry | None:
+    """The entry that the candidate of a request's run was refused by; None where none was."""
+    about = (request.model, Action.REFUSED, request.run_id)
+    later = registry.audit_since(request.request)
+    return next((e for e in later if (e.model, e.action, e.run_id) == about), None)

@@ -10,6 +10,7 @@ import pytest
 from mlplat_assets.retrain_spec import Retrain
 from mlplat_assets.retraining.sensor import CHAIN
 from mlplat_assets.retraining.signals import RETRAINING_TAG
+from resources.digests import digest
 from resources.registry.registry import Registry
 from resources.registry.retraining_records import RetrainingState
 from tests import small_home
@@ -77,6 +78,36 @@ def test_the_run_is_followed_to_its_end(graph: Graph) -> None:
     assert graph.tick() == []
     (ended,) = graph.registry.retrainings.all()
     assert (ended.state, ended.reason) == ("succeeded", f"run {ran.run_id} ended in SUCCESS")
+
+
+def test_a_request_whose_candidate_the_gates_refused_is_answered_and_not_asked_again(
+    instance: dg.DagsterInstance, registry: Registry
+) -> None:
+    graph = graph_of(instance, registry, NO_WAIT)
+    graph.says("drift", passes=False, columns=["temp"])
+    graph.judged()
+    (launch,) = graph.tick()
+
+    @dg.asset(key=(launch.asset_selection or [])[0])
+    def refused(context: dg.AssetExecutionContext) -> None:
+        registry.record_refusal(
+            MODEL.full_name,
+            artifact_digest=digest("artifact"),
+            evidence_digest=digest("evidence"),
+            reasons=["auc 0.61 is below the champion's"],
+            actor="robot",
+            run_id=context.run.run_id,
+        )
+        raise dg.Failure("a blocking check failed")
+
+    dg.materialize([refused], instance=instance, tags=launch.tags, raise_on_error=False)
+    graph.tick()
+    graph.tick()
+    (ended,) = registry.retrainings.all()
+    assert ended.state is RetrainingState.SUCCEEDED
+    assert "its candidate was refused: auc 0.61 is below" in ended.reason
+    graph.says("drift", passes=False, columns=["temp"])
+    assert graph.tick() == [], "the drift stands, its question was answered"
 
 
 def test_it_is_launched_again_when_the_check_was_healthy_and_begins_to_fail_again(
