@@ -125,6 +125,17 @@ def test_a_request_sent_before_the_last_answer_waits_its_turn(
     assert [unit_of[prediction_id] for prediction_id in ids] == units
 
 
+def test_a_head_that_is_not_http_is_not_known_by_the_request_before_it(server: Server) -> None:
+    fine = request("fine", features=FEATURES)
+    broken = fine.replace(b"Host: localhost\r\n", b"Host localhost\r\n")
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=15) as wire:
+            wire.sendall(fine)
+            assert answers(wire, 1)[0]["version"] == 1
+            wire.sendall(broken)
+            assert wire.recv(100).startswith(b"HTTP/1.1 400")
+
+
 def test_a_known_head_is_looked_at_by_the_gate_each_time(wire: socket.socket) -> None:
     wrong = request("wrong").replace(b"Host: localhost", b"Host: elsewhere")
     for _ in range(3):

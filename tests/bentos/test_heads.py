@@ -55,6 +55,13 @@ def test_a_head_that_says_more_than_a_length_is_parsed_each_time(
     assert heads.of(HEAD + b"{}") is None
 
 
+def test_a_head_that_has_not_ended_is_neither_learnt_nor_known() -> None:
+    heads = Heads()
+    cut = HEAD[:40]
+    heads.learn(cut, HEADERS | {b"content-length": str(len(cut) - 3).encode()})
+    assert heads.of(cut) is None
+
+
 def test_heads_that_never_repeat_take_no_more_memory_than_a_thousand() -> None:
     heads = Heads()
     for number in range(3000):

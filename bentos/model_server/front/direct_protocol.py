@@ -42,9 +42,11 @@ class DirectProtocol(GuardedProtocol):
         elif self.at_once is None or not self._is_between():
             super().data_received(data)
         elif not self._is_taken(self.at_once, data):
+            before = self.cycle
             super().data_received(data)
             cycle = self.cycle
-            if cycle is not None and not cycle.more_body and _is_direct(cycle):
+            # What is no HTTP, or not all of a head, leaves the cycle of the request before.
+            if cycle is not before and not cycle.more_body and _is_direct(cycle):
                 self.at_once.learn(data, cycle)
 
     def on_headers_complete(self) -> None:

@@ -29,7 +29,7 @@ class Heads:
 
     def of(self, data: bytes) -> tuple[Head, bytes] | None:
         """The head and the body, if the data are one request whole with a head that is known."""
-        end = data.find(END) + len(END)
+        end = _end_of_head(data)
         head = self._known.get(data[:end])
         if head is None or len(data) - end != head.length:
             return None
@@ -37,12 +37,18 @@ class Heads:
 
     def learn(self, data: bytes, headers: dict[bytes, bytes]) -> None:
         """Remember how the head that data begin with was parsed, if they were one whole request."""
-        end = data.find(END) + len(END)
+        end = _end_of_head(data)
         length = int(headers.get(b"content-length", b"-1"))
-        if len(data) - end != length or end > _LONGEST:
+        if not end or len(data) - end != length or end > _LONGEST:
             return
         if any(name in headers for name in _SPECIAL):
             return
         if len(self._known) >= _KEPT:
             self._known.clear()
         self._known[data[:end]] = Head(headers=headers, length=length)
+
+
+def _end_of_head(data: bytes) -> int:
+    """Where the body begins; 0 if the head has not ended."""
+    found = data.find(END)
+    return 0 if found < 0 else found + len(END)
