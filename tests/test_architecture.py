@@ -68,7 +68,7 @@ FORBIDDEN = [
         for room in ("features", "models", "monitoring", "scoring", "demo")
     ),
     # A version's card carries the profile that its live traffic is compared with.
-    ("mlplat_assets.models", {"mlplat_assets.monitoring"}, {"mlplat_assets.models.training"}),
+    ("mlplat_assets.models", {"mlplat_assets.monitoring"}, {"mlplat_assets.models.reference"}),
     (
         "mlplat_assets.spec",
         {"mlplat_assets", "resources", "bentos", "dagster", "polars", "pandas", "numpy"},

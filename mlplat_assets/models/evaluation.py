@@ -67,6 +67,8 @@ def evaluation(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDef
         evidence = evidence_of(
             model.full_name, handed, champion, parts, found, at=datetime.now(UTC)
         )
+        # Of validation rows, from the card: monitoring reads evidence and no artefact for it.
+        evidence["calibration"] = candidate.predictor.card["profile"].get("calibration")
         plots = plots_of(model, found)
         document = model_card(
             model, catalogue.owner(model), evidence, candidate.predictor.card, plots

@@ -33,8 +33,6 @@ from resources.artifacts import ArtifactStore
 from resources.settings import Settings
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from mlplat_assets.models.trainers.fitting import Fitted
 
 
@@ -193,9 +191,9 @@ def _package(
 ) -> str:
     """Write the artefact: first without a card, to profile what it predicts, then with it."""
     from bentos.model_server.artefact.predictor import Predictor
-    from mlplat_assets.models.artefact import input_columns, write_artefact
+    from mlplat_assets.models.artefact import write_artefact
+    from mlplat_assets.models.reference import version_profile
     from mlplat_assets.models.variants import build_variants, measured_rows
-    from mlplat_assets.monitoring.drift.profile import reference_profile
 
     folder = write_artefact(scratch / "bare", fitted, {})
     rows = measured_rows(fitted, parts.validation, model.spec.task)
@@ -210,13 +208,7 @@ def _package(
         "on_demand": manifest["on_demand"],
         "classes": list(fitted.classes),
         "calibration": fitted.calibration,
-        "profile": reference_profile(
-            parts.train.select(columns),
-            parts.train["event_timestamp"].dt.date(),
-            decided(bare.predict(input_columns(parts.train, fitted.preprocessing))),
-            quantile=model.spec.drift.quantile,
-            segments=model.spec.drift.segments,
-        ),
+        "profile": version_profile(model.spec, columns, parts, rows.truth, fitted, bare),
         **forms.card(),
         "lineage": lineage,
         "training": {
@@ -233,8 +225,3 @@ def _package(
     sources = {e["source"]: artifacts.get_bytes(e["digest"]) for e in manifest["on_demand"]}
     sources |= forms.files(folder)
     return artifacts.put_folder(write_artefact(scratch / "artefact", fitted, card, sources))
-
-
-def decided(predictions: "NDArray") -> "NDArray":
-    """One number a row [n], as the journal holds it: of classes, the most probable one's."""
-    return predictions.max(axis=1) if predictions.ndim > 1 else predictions

@@ -42,6 +42,10 @@ def test_the_champion_itself_is_level_with_the_champion_in_every_part(world: Wor
     for difference in evidence["differences"]["champion"].values():
         assert difference == {"estimate": 0, "low": 0, "high": 0}
     assert evidence["metrics"] == evidence["champion_metrics"]
+    folder = world.artifacts.get_folder(evidence["artifact_digest"])
+    card = json.loads((folder / "card.json").read_text())
+    assert evidence["calibration"] == card["profile"]["calibration"]
+    assert sum(card["profile"]["calibration"]["rows"]) == card["calibration"]["rows"]["measured"]
     assert evidence["method"]["unit"] == "day" and evidence["method"]["units"] == 7
     origins = [each for each in evidence["slices"] if each["column"] == "origin"]
     assert [each["value"] for each in origins] == ["EWR", "JFK", "LGA"]
@@ -114,7 +118,7 @@ def test_a_regression_has_the_same_card_without_what_is_of_classes(world: World)
     text = (world.artifacts.get_folder(digest) / MARKDOWN).read_text()
     assert "A regression has none" in text
     evidence = world.registry.version(DEPARTURE, 1).evidence
-    assert evidence["calibration_noise"] is None
+    assert evidence["calibration_noise"] is None and evidence["calibration"] is None
     assert set(evidence["intervals"]["candidate"]) == {"r2", "mae", "rmse"}
     assert [each["value"] for each in evidence["slices"]][3:] == [
         "below 10", "10 to below 16", "from 16",

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from mlplat_assets.assessment.calibration import CalibrationTable
 from mlplat_assets.monitoring.drift.bins import (
     BINS,
     FINE_BINS,
@@ -36,14 +37,15 @@ from mlplat_assets.monitoring.drift.sketch import Sketch
 from mlplat_assets.statistics.distances import psi
 
 PREDICTION = "prediction"
-FORMAT = 2
+FORMAT = 3
 _DAY = "day of the profile"
 
 
 class Profile(TypedDict):
     """The profiles of all input columns and of the predictions, over `rows` training rows.
 
-    `format` and `segments` are absent in cards of format 1.
+    `format` and `segments` are absent in cards of format 1, `calibration` in those of format 2.
+    It is of validation rows, and no regression has one.
     """
 
     rows: int
@@ -51,6 +53,7 @@ class Profile(TypedDict):
     prediction: NumericProfile
     format: NotRequired[int]
     segments: NotRequired[dict[str, dict[str, SegmentProfile]]]
+    calibration: NotRequired[CalibrationTable]
 
 
 def reference_profile(

@@ -25,7 +25,8 @@ from mlplat_assets.monitoring.service_answers import ServiceAnswers
 class Account:
     """What one version answered as one variant, on a day and over the days that end with it.
 
-    `findings` are of the days; `parts` None where labels define no metric yet.
+    `findings` are of the days; `parts` None where labels define no metric yet. `evidence` is the
+    version's evaluation.
     """
 
     day: Measured
@@ -33,6 +34,7 @@ class Account:
     arrived: Arrivals
     parts: Parts | None
     findings: tuple[Finding, ...]
+    evidence: Evidence
 
     @property
     def series(self) -> Series:
@@ -95,4 +97,5 @@ def _account(
         arrived=arrivals(own, spec.monitoring.label_delay, at),
         parts=parts,
         findings=tuple(each for each in findings if each is not None),
+        evidence=evidence,
     )

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def performance_plot(spec: ModelSpec, found: Sequence[Account], *, title: str) -> bytes:
     """A PNG of the primary metric by day, with 95% intervals, beside the newest calibration.
 
-    A regression has no calibration, and its picture one panel.
+    With it, as a grey line, goes the one that the version had on validation rows. A regression has
+    no calibration, and its picture one panel.
     """
     panels = 1 if spec.task == "regression" else 2
 
@@ -65,6 +66,9 @@ def _days(axes: "Axes", spec: ModelSpec, found: Sequence[Account]) -> None:
 def _calibration(axes: "Axes", spec: ModelSpec, account: Account) -> None:
     bins = list(calibration(account.series, spec))
     diagonal(axes)
+    # Absent from the evidence of versions that were evaluated before profiles had one.
+    if (own := account.evidence.get("calibration")) is not None:
+        axes.plot(own["predicted"], own["observed"], color=QUIET, linewidth=1, label="validation")
     axes.errorbar(
         [each["predicted"] for each in bins],
         [each["observed"] for each in bins],
@@ -77,7 +81,9 @@ def _calibration(axes: "Axes", spec: ModelSpec, account: Account) -> None:
         fmt="o-",
         markersize=3.5,
         elinewidth=1,
+        label="served",
     )
+    axes.legend(loc="upper left")
     span = account.series
     dress(axes, f"Calibration, {span.days} days to {span.day}", "predicted", "observed", 1.0)
 
