@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from time import process_time
 
 import numpy as np
 import polars as pl
@@ -217,15 +216,3 @@ def test_what_cannot_be_profiled_is_refused(
 def test_days_and_predictions_must_be_as_many_as_rows() -> None:
     with pytest.raises(ValueError, match="got 1 rows, 2 days and 1 predictions"):
         whole(pl.Series("x", [1]), days=days_of(2))
-
-
-def test_two_hundred_thousand_rows_of_25_columns_take_under_two_cpu_seconds() -> None:
-    random = np.random.default_rng(0)
-    rows = 200_000
-    columns = [pl.Series(f"n{i}", random.normal(size=rows)) for i in range(20)]
-    texts = pl.Series([f"v{i}" for i in range(50)])
-    columns += [pl.Series(f"c{i}", texts[random.integers(0, 50, rows)]) for i in range(5)]
-    days = pl.Series(random.integers(0, 300, rows)).cast(pl.Int32).cast(pl.Date)
-    start = process_time()
-    whole(*columns, days=days)
-    assert process_time() - start < 2
