@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -53,9 +52,7 @@ def test_building_again_changes_nothing_and_another_artefact_is_refused(tmp_path
     home = tmp_path / "bentoml"
     artefact = write_artefact(tmp_path / "artefact", bias=0.0)
     written = (build(artefact, home) / "bento.yaml").stat().st_mtime_ns
-    started = time.perf_counter()
     assert (build(artefact, home) / "bento.yaml").stat().st_mtime_ns == written
-    assert time.perf_counter() - started < 2
     with pytest.raises(BentoConflict, match="bentoml delete"):
         build(write_artefact(tmp_path / "other", bias=1.0), home)
 
