@@ -17,6 +17,8 @@ _TELLING = (
     Action.REGISTERED,
     Action.REEVALUATED,
     Action.WITHDRAWN,
+    Action.TAKEN_BACK,
+    Action.RESTORED,
     Action.APPROVED,
     Action.REJECTED,
     Action.APPROVAL_REVOKED,

@@ -39,6 +39,17 @@ def promotion(
     return _last(connection, model, number, at, audit_log.c.action.in_(PROMOTIONS))
 
 
+def is_taken_back(connection: sa.Connection, model: str, number: int) -> bool:
+    """Whether the version is archived because its rollout took it back."""
+    moves = sa.select(audit_log.c.action).where(
+        audit_log.c.model == model,
+        audit_log.c.version == number,
+        audit_log.c.to_stage.is_not(None),
+    )
+    last = connection.scalar(moves.order_by(audit_log.c.id.desc()).limit(1))
+    return last == Action.TAKEN_BACK
+
+
 def previous(connection: sa.Connection, model: str) -> int:
     """The champion that a rollback returns to: the one before the present one.
 

@@ -18,6 +18,7 @@ from resources.dagster_bindings import RESOURCES
 from resources.registry.errors import ApproverRefused
 from resources.registry.records import Action, ApprovalTerms, Stage
 from resources.registry.registry import Registry
+from resources.registry.rollout_record import RolloutState
 from tests import small_home
 from tests.small_home import APPROVER
 from tests.small_world import in_environment
@@ -164,3 +165,19 @@ def test_with_a_rollout_the_approval_waits_for_the_rollout(
     gate.registry.approve(NAME, 2, approver=APPROVER, reason="better")
     assert (gate.tick(), stage(gate, 2)) == (1, Stage.STAGING)
     assert "| approved |" in gate.told["versions"]
+
+
+def test_a_version_that_its_rollout_took_back_waits_no_more(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    gate = Gate(home, instance, rollout=Rollout())
+    small_home.register(home, "second")
+    assert (gate.tick(), gate.told["waits"]) == (1, 1)
+    by: dict[str, Any] = {"actor": "controller", "reason": "errors"}
+    rollouts = gate.registry.rollouts
+    shadow = rollouts.begin(NAME, 2, (10,), **by)
+    assert gate.tick() == 0
+    rollouts.end(shadow, RolloutState.ROLLED_BACK, **by)
+    assert (gate.tick(), gate.told["waits"]) == (1, 0)
+    rollouts.begin(NAME, 2, (10,), **by)
+    assert (gate.tick(), gate.told["waits"]) == (1, 1)
