@@ -86,6 +86,11 @@ class RegistryReader:
         with self.database.reading() as connection:
             return history.coronation(connection, model, at and utc(at))
 
+    def coronations(self) -> dict[str, int]:
+        """The id of the entry that made each model's champion of now, by model."""
+        with self.database.reading() as connection:
+            return history.coronations(connection)
+
     def promotion_of(self, model: str, number: int, at: datetime) -> AuditEntry | None:
         """The entry that had put the version into production by the moment; None without one."""
         with self.database.reading() as connection:

@@ -38,6 +38,11 @@ class RolloutDesk:
         with self._database.reading() as connection:
             return next(iter(rollouts.newest(connection, model)), None)
 
+    def rolled_back(self) -> list[RolloutRecord]:
+        """The last rollout of every model that evidence took back, as it ended, by model."""
+        with self._database.reading() as connection:
+            return rollouts.rolled_back(connection)
+
     def history(self, model: str) -> list[RolloutRecord]:
         """Every step of the model's rollouts, oldest first."""
         with self._database.reading() as connection:

@@ -277,6 +277,20 @@ def test_freezing_is_on_record_and_needs_an_approver(registry_url: str, clock: C
     ]  # fmt: skip
 
 
+def test_the_last_rollback_of_each_model_and_its_champion_s_entry_are_told(
+    crowned: Registry, shadow: RolloutRecord
+) -> None:
+    (first,) = [e.id for e in crowned.audit(MODEL) if e.action is Action.PROMOTED]
+    assert crowned.rollouts.rolled_back() == [] and crowned.coronations() == {MODEL: first}
+    canary = crowned.rollouts.advance(shadow, **BY)
+    ended = crowned.rollouts.end(canary, RolloutState.ROLLED_BACK, **BY)
+    crowned.rollouts.begin(MODEL, 3, SHARES, **BY)
+    assert crowned.rollouts.rolled_back() == [ended]
+    register(crowned, "d", 1)
+    promote(crowned, 4)
+    assert crowned.coronations()[MODEL] > ended.id
+
+
 def test_an_edited_step_breaks_the_audit(crowned: Registry, shadow: RolloutRecord) -> None:
     crowned.verify_audit()
     with crowned.database.writing() as connection:
