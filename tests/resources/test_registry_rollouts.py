@@ -128,7 +128,7 @@ def test_what_is_taken_back_is_archived_and_waits_for_nobody(
         record = crowned.rollouts.advance(record, **BY)
     crowned.rollouts.end(record, state, actor="controller", reason="errors: surely beyond")
     assert crowned.version(MODEL, 2).stage is Stage.ARCHIVED
-    assert [each.version.number for each in crowned.waiting(MODEL, clock())] == [3]
+    assert [each.version.number for each in crowned.waiting(clock(), MODEL)] == [3]
     entries = crowned.audit(MODEL, version=2)
     told = [e for e in entries if e.action is Action.TAKEN_BACK]
     assert [each.reason for each in told] == ["errors: surely beyond"]
