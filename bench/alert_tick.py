@@ -144,9 +144,7 @@ def main() -> None:
             if name == "usual":
                 write_days(lake, [past[-1] + timedelta(days=1)], rng)
             began, cpu = time.perf_counter(), time.process_time()
-            made, before = watch.settle(
-                store.alerts, lambda alert: ["log"], before, datetime.now(UTC)
-            )
+            made, before = watch.settle(store, lambda alert: ["log"], before, datetime.now(UTC))
             told[f"{name}_seconds"] = round(time.perf_counter() - began, 3)
             told[f"{name}_cpu_seconds"] = round(time.process_time() - cpu, 3)
             told[f"{name}_steps"] = len(made)

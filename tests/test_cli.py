@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 from bentos.packaging import build_bento
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.cli import app
-from mlplat_assets.commands import doctor
+from mlplat_assets.commands import doctor, probes
 from mlplat_assets.commands.dev import children
 from mlplat_assets.commands.findings import Finding
 from mlplat_assets.commands.output import masked, short
@@ -409,6 +409,7 @@ def test_the_doctor_of_a_fresh_home_finds_nothing_broken_and_creates_nothing(
     assert "event stream · sqlite:///$MLPLAT_HOME/stream.sqlite not created yet" in shown
     assert "`mlplat demo` creates what is not there yet. Nothing is broken." in shown
     assert "not running (Connection refused) `mlplat serve MODEL` starts it." in shown
+    assert "alerts ✓ not set alerts go to the daemon's log" in shown
     assert not home.exists()
 
 
@@ -435,16 +436,38 @@ def test_the_doctor_names_what_is_broken_how_to_fix_it_and_no_password(run: Run)
             MLPLAT_LAKE_CATALOG="postgres:host=127.0.0.1 port=1 dbname=x password=hunter2",
             MLPLAT_TRACKING_URL="http://127.0.0.1:1",
             MLPLAT_JOURNAL=str(Path(__file__)),
+            MLPLAT_ALERTS="/nowhere/alerts.toml",
             DAGSTER_HOME="/nowhere",
         ),
         1,
     )
     assert "hunter2" not in shown
-    broken = "lake, online store, event stream, registry, tracking, journal, Dagster home"
+    broken = "lake, online store, event stream, registry, tracking, journal, alerts, Dagster home"
     assert f"To fix: {broken}." in shown
     assert "Start Redis, or correct MLPLAT_ONLINE_URL." in shown
     assert "Start Redis, or correct MLPLAT_STREAM_URL." in shown
     assert "Unset DAGSTER_HOME" in shown
+
+
+def test_the_doctor_reads_the_file_of_alerts_with_its_secrets_and_tells_none(home: Path) -> None:
+    home.mkdir()
+    file, secret = home / "alerts.toml", home / "hook.secret"
+    file.write_text(
+        '[sinks.ops]\nkind = "webhook"\nurl = "https://hooks.example.com/x"\n'
+        'secret_file = "hook.secret"\n[sinks.log]\nkind = "log"\n[[routes]]\nsinks = ["ops"]\n'
+    )
+    settings = replace(settings_at(home), alerts=file)
+    secret.write_text("hunter2")
+    broken = probes.alerts(settings)
+    assert (broken.state, broken.variable) == ("broken", "MLPLAT_ALERTS")
+    assert "sinks.ops: secret_file: 7 bytes are too few" in broken.fact
+    assert "hunter2" not in broken.fact + broken.remedy
+    gone = probes.alerts(replace(settings, alerts=home / "gone.toml"))
+    assert gone.state == "broken" and "gone.toml: No such file or directory" in gone.fact
+    secret.write_text("0" * 32)
+    right = probes.alerts(settings)
+    assert (right.state, right.where) == ("ok", str(file))
+    assert right.fact == "2 sinks, 1 route; `mlplat alerts test` sends to each"
 
 
 def test_a_probe_that_never_answers_is_broken_after_its_deadline(home: Path) -> None:

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from bentos.container import FolderTaken, deployment_name, pinned, write_recipe
 from bentos.packaging import REQUIREMENTS, bento_folder, build_bento
 from bentos.start_up import BentoDoesNotStart, start_up_seconds
+from resources.alerts.routes import routes_of
 from resources.settings import REPOSITORY
 from tests.bentos.artefacts import MODEL, write_artefact
 from tests.services import unavailable
@@ -29,6 +30,7 @@ SECRETS = {
     "POSTGRES_PASSWORD": "of-postgres", "REDIS_PASSWORD": "of-redis",
     "S3_USER": "of-user", "S3_PASSWORD": "of-s3",
     "MODEL_PACKAGE": str(REPOSITORY / "deploy"), "SERVING_TOKENS": "/tokens",
+    "ALERTS": "/of-alerts",
 }  # fmt: skip
 # Authenticated by a password or a token: the others are on the loopback only.
 PUBLISHED = {"postgres", "redis", "s3", "model-service"}
@@ -241,6 +243,25 @@ def test_only_the_loopback_is_listened_on(platform: dict[str, Any]) -> None:
         assert name in PUBLISHED or "0.0.0.0" not in words
     assert "--host 127.0.0.1" in " ".join(platform["dagster-webserver"]["command"])
     assert "--host=127.0.0.1" in platform["mlflow"]["command"]
+
+
+def test_the_daemon_alone_has_the_file_of_alerts_and_its_secrets(platform: dict[str, Any]) -> None:
+    mounted = {name: " ".join(map(str, each.get("volumes", ()))) for name, each in platform.items()}
+    assert [name for name, text in mounted.items() if "/of-alerts" in text] == ["dagster-daemon"]
+    assert "/of-alerts:/etc/mlplat/alerts:ro" in mounted["dagster-daemon"]
+    set_in = {name: (each.get("environment") or {}) for name, each in platform.items()}
+    told = {name: env["MLPLAT_ALERTS"] for name, env in set_in.items() if "MLPLAT_ALERTS" in env}
+    assert told == {"dagster-daemon": "/etc/mlplat/alerts/alerts.toml"}
+    # What the daemon sets itself does not take the place of what all have.
+    assert set_in["dagster-webserver"].items() <= set_in["dagster-daemon"].items()
+    assert "home:/var/lib/mlplat" in mounted["dagster-daemon"]
+
+
+def test_the_example_s_file_of_alerts_is_right(tmp_path: Path) -> None:
+    lines = (REPOSITORY / "deploy" / "compose.env.example").read_text().splitlines()
+    file = tmp_path / "alerts.toml"
+    file.write_text("\n".join(line[4:] for line in lines if line.startswith("#   ")))
+    assert list(routes_of(file).sinks) == ["log"]
 
 
 @pytest.mark.parametrize("missing", sorted(SECRETS))

@@ -66,6 +66,14 @@ def test_a_person_takes_a_rollout_by_every_step_and_back(run: Run, home: Path) -
     open_registry(home).verify_audit()
 
 
+def test_a_person_begins_again_what_was_aborted(run: Run, home: Path) -> None:
+    told(run("start", MODEL, "2", *WHY))
+    told(run("abort", MODEL, *WHY))
+    assert open_registry(home).version(MODEL, 2).stage == "archived"
+    shown = told(run("start", MODEL, "2", *WHY))
+    assert "version 2 is shadow, shadow." in shown and "rollout 2 of" in shown
+
+
 def test_a_model_that_declares_none_says_what_to_do(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ import dagster as dg
 from mlplat_assets.alerts.seen import seen
 from mlplat_assets.alerts.watch import Watch
 from mlplat_assets.discovery import Catalogue, Declared
-from mlplat_assets.keys import group, key
+from mlplat_assets.keys import Stage, group, key
 from mlplat_assets.model_spec import ModelSpec
 from resources.alerts.delivery import deliver_due
 from resources.alerts.records import Alert, State, Step
@@ -23,13 +23,13 @@ DELIVERING_SECONDS = 20
 
 def alerts(model: Declared[ModelSpec], declared: Catalogue) -> dg.AssetSpec:
     """What is wrong with a model now. The sensor makes it, without a run, when it changes."""
+    told_by: list[Stage] = ["drift", "performance"]
+    if model.spec.rollout is not None:
+        told_by.append("rollouts")
     return dg.AssetSpec(
         key("alerts", model.team, model.name),
         description="Open alerts, each told once. Made by the sensor when they change.",
-        deps=[
-            key("drift", model.team, model.name),
-            key("performance", model.team, model.name),
-        ],
+        deps=[key(stage, model.team, model.name) for stage in told_by],
         group_name=group("alerts", model.team),
         owners=[declared.owner(model)],
     )
@@ -43,7 +43,7 @@ def alerts_changed(declared: Catalogue) -> dg.SensorDefinition:
         asset_selection=dg.AssetSelection.key_prefixes(["alerts"]),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=30,
-        description="Checks, runs, drift and performance to alerts, and alerts to their sinks.",
+        description="Checks, runs, rollouts, drift and performance to alerts, and those to sinks.",
     )
     def changed(
         context: dg.SensorEvaluationContext,
@@ -61,7 +61,7 @@ def alerts_changed(declared: Catalogue) -> dg.SensorDefinition:
         )
         routes = routes_of(settings.alerts)
         now = datetime.now(UTC)
-        made, after = watch.settle(registry.alerts, routes.sinks_of, seen(context.cursor), now)
+        made, after = watch.settle(registry, routes.sinks_of, seen(context.cursor), now)
         told = deliver_due(registry.outbox, routes.sinks, seconds=DELIVERING_SECONDS)
         for line in told.failures:
             context.log.warning(line)

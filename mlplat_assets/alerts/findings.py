@@ -15,11 +15,11 @@ SEVERITIES: Mapping[str, Severity] = {
     "latency": Severity.P1,
     "errors": Severity.P1,
     "objectives": Severity.P1,
+    "rolled_back": Severity.P1,  # a guardrail took a version back; P2 while it was a shadow
     "skew": Severity.P1,  # the service computes other features than training did
     "drift": Severity.P2,
     "concept_drift": Severity.P2,
     "stale": Severity.P2,  # older than promised; P1 from twice the promise on
-    "rollout": Severity.P2,
     "unfairness": Severity.P2,
     "decay": Severity.P3,  # realised performance is below what was promised
     "warning": Severity.P3,  # any other check that warns

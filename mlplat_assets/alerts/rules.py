@@ -27,6 +27,9 @@ HYSTERESIS: Mapping[Severity, Hysteresis] = {
     Severity.P2: Hysteresis(opens_after=2, resolves_after=2),
     Severity.P3: Hysteresis(opens_after=3, resolves_after=3),
 }
+# Of events, which no second window confirms: the guardrail behind a rollback has weighed all its
+# looks together, at 5% for all of them, and a new champion is one at once.
+EVENTS: Mapping[str, Hysteresis] = {"rolled_back": Hysteresis(opens_after=1, resolves_after=1)}
 
 
 def steps(
@@ -115,7 +118,7 @@ def _counted(
             detail=finding.detail,
             affects=examination.affects,
         )
-    terms = HYSTERESIS[alert.severity]
+    terms = EVENTS.get(alert.kind, HYSTERESIS[alert.severity])
     if alert.state is State.PENDING and alert.streak >= terms.opens_after:
         return replace(alert, state=State.OPEN, opened_at=now)
     # What nobody was told of is over with the first healthy window.

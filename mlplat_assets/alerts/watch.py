@@ -1,4 +1,4 @@
-"""One look at everything that is watched: checks, runs and what monitoring wrote to the lake."""
+"""One look at everything that is watched: checks, runs, rollouts and what monitoring wrote."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,14 +13,16 @@ from mlplat_assets.alerts.drift_findings import drift_examinations
 from mlplat_assets.alerts.findings import Examination
 from mlplat_assets.alerts.names import watched
 from mlplat_assets.alerts.performance_findings import performance_examinations
+from mlplat_assets.alerts.rollout_findings import rollout_examinations
 from mlplat_assets.alerts.rules import steps
 from mlplat_assets.alerts.run_findings import finished_runs, missed_runs
 from mlplat_assets.alerts.seen import Seen
 from mlplat_assets.discovery import Catalogue
 from mlplat_assets.keys import key
-from resources.alerts.book import AlertBook, Route
+from resources.alerts.book import Route
 from resources.alerts.records import Step
 from resources.lake import Lake
+from resources.registry.registry import Registry
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
@@ -35,7 +37,9 @@ class Watch:
     lake: Lake
     declared: Catalogue
 
-    def look(self, before: Seen, now: datetime) -> tuple[list[Examination], Seen]:
+    def look(
+        self, registry: Registry, before: Seen, now: datetime
+    ) -> tuple[list[Examination], Seen]:
         """Everything that was found since the last look, and where the next one begins."""
         snapshot = self.lake.snapshot()
         by_day = [] if snapshot == before.snapshot else self._lake(before)
@@ -46,17 +50,18 @@ class Watch:
             ),
             *finished_runs(self.instance, before.runs_since(now)),
             *missed_runs(self.instance, self.declared, now),
+            *rollout_examinations(registry.rollouts.rolled_back(), registry.coronations()),
             *by_day,
         ]  # fmt: skip
         return examined, before.after(by_day, snapshot, now)
 
     def settle(
-        self, book: AlertBook, route: Route, before: Seen, now: datetime
+        self, registry: Registry, route: Route, before: Seen, now: datetime
     ) -> tuple[list[Step], Seen]:
-        """Look, and write what becomes of the alerts."""
-        examined, after = self.look(before, now)
+        """Look, and write into the registry's book what becomes of the alerts."""
+        examined, after = self.look(registry, before, now)
         decide = partial(steps, examined=examined, watched=watched(self.declared), now=now)
-        return book.settle(decide, route, now), after
+        return registry.alerts.settle(decide, route, now), after
 
     def _lake(self, before: Seen) -> list[Examination]:
         models = [(model.team, model.name) for model in self.declared.models.values()]

@@ -76,7 +76,7 @@ def approvals(
         # With a rollout the version goes on by its steps, which ask for the approval themselves.
         if model.spec.rollout is None:
             promoted = promote_approved(registry, name, settings.actor, clock())
-        waits = registry.waiting(name, clock())
+        waits = registry.waiting(clock(), name)
         asked = [r for r in registry.retrainings.open() if r.model == name]
         pending = [each for each in asked if each.state is RetrainingState.PENDING]
         return _result(waits, pending, promoted)
@@ -87,13 +87,14 @@ def approvals(
 def promote_approved(registry: Registry, model: str, actor: str, now: datetime) -> Version | None:
     """Promote the newest version whose approvals stand; None where there is none.
 
-    One that was evaluated against an earlier champion waits for a new evaluation instead.
+    One that was evaluated against an earlier champion, or refused by a later evaluation, waits for
+    a new one instead.
 
     Raises:
         PromotionRefused: The registry refuses it.
         AccessRefused: The process's token does not allow a promotion.
     """
-    ready = [each for each in registry.waiting(model, now) if each.is_approved and each.is_current]
+    ready = [each for each in registry.waiting(now, model) if each.state == "approved"]
     if not ready:
         return None
     reasons = "; ".join(f"{each.approver}: {each.reason}" for each in ready[-1].standing)

@@ -45,12 +45,11 @@ def retrainings_table(pending: Sequence[Retraining]) -> str:
 
 def _state(each: Waiting) -> str:
     number = each.version.number
-    if each.rejected_by:
+    if each.state == "blocked":
+        return f"blocked: {each.obstacle}"
+    if each.state == "rejected":
         return f"rejected by {', '.join(each.rejected_by)}"
-    if not each.is_current:
-        compared = each.version.evidence.get("champion_version")
-        return f"stale: evaluated against version {compared}, champion is now {each.champion}"
-    if each.is_approved:
+    if each.state == "approved":
         return "approved"
     told = [f"the approval of {one.approver} expired {_day(one.expires_at)}" for one in each.lapsed]
     told.append(f"mlplat models approve {each.version.model} {number} --reason WHY")

@@ -16,7 +16,10 @@ from resources.registry.retraining_records import RetrainingState
 _TELLING = (
     Action.REGISTERED,
     Action.REEVALUATED,
+    Action.REFUSED,
     Action.WITHDRAWN,
+    Action.TAKEN_BACK,
+    Action.RESTORED,
     Action.APPROVED,
     Action.REJECTED,
     Action.APPROVAL_REVOKED,
@@ -106,7 +109,7 @@ def is_to_show(registry: Registry, instance: dg.DagsterInstance, model: str, now
     """Whether something waits now, or the asset still says that it does."""
     asked = [each for each in registry.retrainings.open() if each.model == model]
     pending = any(each.state is RetrainingState.PENDING for each in asked)
-    if pending or registry.waiting(model, now):
+    if pending or registry.waiting(now, model):
         return True
     event = instance.get_latest_materialization_event(key("approvals", *model.split(".")))
     told = event and event.asset_materialization

@@ -27,6 +27,7 @@ PROBES: Mapping[str, Callable[[Settings], Finding]] = {
     "artifacts": probes.artifacts,
     "tracking": probes.tracking,
     "journal": probes.journal,
+    "alerts": probes.alerts,
     "Dagster home": probes.dagster_home,
     "dbt manifest": probes.dbt_manifest,
     "declarations": probes.declarations,

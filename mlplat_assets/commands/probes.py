@@ -157,6 +157,22 @@ def journal(settings: Settings) -> Finding:
     return folder_finding(settings.journal, "MLPLAT_JOURNAL", held)
 
 
+def alerts(settings: Settings) -> Finding:
+    """Whether the file of who is told of alerts is right, its secrets included; nothing is sent."""
+    if settings.alerts is None:
+        return finding_at("not set", "MLPLAT_ALERTS")("ok", "alerts go to the daemon's log")
+    from resources.alerts.routes import AlertsFileError, routes_of
+
+    found = finding_at(str(settings.alerts), "MLPLAT_ALERTS")
+    try:
+        declared = routes_of(settings.alerts)
+    except AlertsFileError as error:
+        remedy = "Correct it: until then nobody is told. Unset, alerts go to the daemon's log."
+        return found("broken", str(error), remedy)
+    told = f"{counted(len(declared.sinks), 'sink')}, {counted(len(declared.routes), 'route')}"
+    return found("ok", f"{told}; `mlplat alerts test` sends to each")
+
+
 def dagster_home(settings: Settings) -> Finding:
     """Whether DAGSTER_HOME holds an instance's configuration."""
     found = finding_at(str(settings.dagster_home), "DAGSTER_HOME")

@@ -22,7 +22,8 @@ from mlplat_assets.console.performance_tables import performance_days
 from mlplat_assets.console.refusals import Refused, not_found
 from mlplat_assets.console.split import split
 from resources.registry.errors import TrafficInvalid, UnknownVersion
-from resources.registry.survey import Candidacy, Surveyed
+from resources.registry.survey import Surveyed
+from resources.registry.waiting import Waiting
 
 _VERSIONS = 30
 _PERFORMANCE_DAYS = 28
@@ -46,12 +47,12 @@ def read_ahead(desk: Desk) -> None:
 def overview(desk: Desk, request: Request) -> Response:
     """All models."""
     surveyed: list[Surveyed] = []
-    candidacies: list[Candidacy] = []
+    waiting: list[Waiting] = []
     watched = Watched()
     try:
         with desk.stores.registry() as registry:
             surveyed = registry.survey()
-            candidacies = registry.candidacies(desk.clock())
+            waiting = registry.waiting(desk.clock())
             watched = Watched(
                 alerts=registry.alerts.open(),
                 rollouts=registry.rollouts.newest(),
@@ -61,19 +62,19 @@ def overview(desk: Desk, request: Request) -> Response:
         pass  # what is declared shows without it
     models = sorted({*desk.declared.models, *(each.model for each in surveyed)})
     verdicts = _verdicts(desk, models)
-    found = glances(desk.declared, surveyed, candidacies, verdicts, watched)
+    found = glances(desk.declared, surveyed, waiting, verdicts, watched)
     return desk.page(request, "overview.html", models=found)
 
 
 def model(desk: Desk, request: Request) -> Response:
     """One model: who answers, its versions, how it does."""
     name = request.path_params["model"]
-    versions, traffic, broken, candidacies, count = [], None, None, [], 0
+    versions, traffic, broken, waiting, count = [], None, None, [], 0
     alerts, rollout = [], None
     try:
         with desk.stores.registry() as registry:
             count, versions = registry.count(name), registry.versions(name, limit=_VERSIONS)
-            candidacies = registry.candidacies(desk.clock(), name)
+            waiting = registry.waiting(desk.clock(), name)
             alerts, rollout = registry.alerts.open(name), registry.rollouts.last(name)
             try:
                 traffic = registry.traffic(name)
@@ -99,7 +100,7 @@ def model(desk: Desk, request: Request) -> Response:
         count=count,
         metrics=list(dict.fromkeys(metric for each in versions for metric in metrics_of(each))),
         metrics_of=metrics_of,
-        states={each.version.number: each.state for each in candidacies},
+        states={each.version.number: each.state for each in waiting},
         traffic=traffic,
         parts_of=split(traffic.traffic if traffic else None, champion),
         broken=broken,
@@ -122,15 +123,15 @@ def version(desk: Desk, request: Request) -> Response:
             raise not_found(str(error)) from error
         entries = registry.audit(name, version=number)
         verdicts = registry.approvals(name, number)
-        candidacies = registry.candidacies(desk.clock(), name)
-    mine = [each for each in candidacies if each.version.number == number]
+        waiting = registry.waiting(desk.clock(), name)
+    mine = [each for each in waiting if each.version.number == number]
     told = {label: str(cell) for label, cell in origin(found, entries).items() if cell}
     return desk.page(
         request,
         "version.html",
         model=name,
         version=found,
-        candidacy=mine[0] if mine else None,
+        waits=mine[0] if mine else None,
         held=proof.held(found),
         metrics=proof.metrics(found),
         slices=proof.slices(found),

@@ -12,7 +12,8 @@ from resources.alerts.records import Alert, Severity
 from resources.registry.records import Stage
 from resources.registry.retraining_records import Retraining, RetrainingState
 from resources.registry.rollout_record import RolloutRecord
-from resources.registry.survey import Candidacy, Surveyed
+from resources.registry.survey import Surveyed
+from resources.registry.waiting import Waiting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ class Watched:
 def glances(
     declared: Catalogue,
     surveyed: Sequence[Surveyed],
-    candidacies: Sequence[Candidacy],
+    waiting: Sequence[Waiting],
     verdicts: Mapping[str, DayVerdict],
     watched: Watched,
 ) -> list[Glance]:
@@ -86,7 +87,7 @@ def glances(
                 drift=verdicts.get(model),
                 waiting=[
                     each.version.number
-                    for each in candidacies
+                    for each in waiting
                     if each.version.model == model and each.state == "waiting"
                 ],
                 rollout=rollouts.get(model),

@@ -15,7 +15,7 @@ def approvals(desk: Desk, request: Request) -> Response:
     """The open versions of all models, by what they wait for."""
     try:
         with desk.stores.registry() as registry:
-            found = registry.candidacies(desk.clock())
+            found = registry.waiting(desk.clock())
             retrainings = registry.retrainings.open()
     except NotThereYet:
         found, retrainings = [], []

@@ -164,7 +164,7 @@ def _read(file: Path) -> _File:
         return msgspec.convert(tomllib.loads(file.read_text()), _File)
     except OSError as error:
         raise AlertsFileError(f"MLPLAT_ALERTS, {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise AlertsFileError(f"MLPLAT_ALERTS, {file}: {error}; see docs/alerts.md") from error
 
 

@@ -26,6 +26,12 @@ def coronation(
     return None if row is None else audit.entry({**row})
 
 
+def coronations(connection: sa.Connection) -> dict[str, int]:
+    """The entry that made each model's champion of now, by model."""
+    last = sa.select(audit_log.c.model, sa.func.max(audit_log.c.id)).where(CROWNED)
+    return {model: entry for model, entry in connection.execute(last.group_by(audit_log.c.model))}
+
+
 def stage(connection: sa.Connection, model: str, number: int, at: datetime) -> Stage | None:
     """The stage the version was in; None when it was not registered yet."""
     moved = _last(connection, model, number, at, audit_log.c.to_stage.is_not(None))
@@ -37,6 +43,17 @@ def promotion(
 ) -> AuditEntry | None:
     """The entry that first put the version into production; None when nothing had by then."""
     return _last(connection, model, number, at, audit_log.c.action.in_(PROMOTIONS))
+
+
+def is_taken_back(connection: sa.Connection, model: str, number: int) -> bool:
+    """Whether the version is archived because its rollout took it back."""
+    moves = sa.select(audit_log.c.action).where(
+        audit_log.c.model == model,
+        audit_log.c.version == number,
+        audit_log.c.to_stage.is_not(None),
+    )
+    last = connection.scalar(moves.order_by(audit_log.c.id.desc()).limit(1))
+    return last == Action.TAKEN_BACK
 
 
 def previous(connection: sa.Connection, model: str) -> int:

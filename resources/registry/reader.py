@@ -16,7 +16,7 @@ from resources.registry import (
 )
 from resources.registry.database import Database
 from resources.registry.records import Approval, AuditEntry, Stage, Version
-from resources.registry.survey import Candidacy, Surveyed
+from resources.registry.survey import Surveyed
 from resources.registry.tables import audit_log, utc
 from resources.registry.tables import versions as version_table
 from resources.registry.traffic_table import Traffic, TrafficTable
@@ -86,6 +86,11 @@ class RegistryReader:
         with self.database.reading() as connection:
             return history.coronation(connection, model, at and utc(at))
 
+    def coronations(self) -> dict[str, int]:
+        """The id of the entry that made each model's champion of now, by model."""
+        with self.database.reading() as connection:
+            return history.coronations(connection)
+
     def promotion_of(self, model: str, number: int, at: datetime) -> AuditEntry | None:
         """The entry that had put the version into production by the moment; None without one."""
         with self.database.reading() as connection:
@@ -114,10 +119,15 @@ class RegistryReader:
         with self.database.reading() as connection:
             return approvals.of(connection, model, number)
 
-    def waiting(self, model: str, now: datetime) -> list[Waiting]:
-        """The model's versions in staging and canary with what people said of them."""
+    def waiting(self, now: datetime, model: str | None = None) -> list[Waiting]:
+        """The newest versions in staging and canary of all models, or of one, oldest first.
+
+        Args:
+            now: The moment that approvals must stand at.
+            model: `team.name`.
+        """
         with self.database.reading() as connection:
-            return waiting.of(connection, model, utc(now))
+            return waiting.of(connection, utc(now), model)
 
     def lapsed_approvals(self, since: datetime, until: datetime) -> list[Approval]:
         """Approvals of any model whose time ended in the span, its end included."""
@@ -147,16 +157,6 @@ class RegistryReader:
         """Every model that has a version, at a glance."""
         with self.database.reading() as connection:
             return survey.survey(connection)
-
-    def candidacies(self, now: datetime, model: str | None = None) -> list[Candidacy]:
-        """How far the newest open versions of all models, or of one, are from production.
-
-        Args:
-            now: The moment that approvals must stand at.
-            model: `team.name`.
-        """
-        with self.database.reading() as connection:
-            return survey.candidacies(connection, utc(now), model)
 
     def audit(
         self,

@@ -23,7 +23,8 @@ class Action(StrEnum):
     """What an audit entry records.
 
     `REFUSED` is a candidate that failed its gates; `DENIED` is a person's request that the
-    registry refused; `BREAK_GLASS` is a promotion without the approvals it needs.
+    registry refused; `BREAK_GLASS` is a promotion without the approvals it needs. `TAKEN_BACK` is
+    a version that its rollout archived, `RESTORED` the same version begun again.
     """
 
     REGISTERED = "registered"
@@ -34,6 +35,8 @@ class Action(StrEnum):
     ARCHIVED = "archived"
     ROLLED_BACK = "rolled_back"
     WITHDRAWN = "withdrawn"
+    TAKEN_BACK = "taken_back"
+    RESTORED = "restored"
     APPROVED = "approved"
     REJECTED = "rejected"
     APPROVAL_REVOKED = "approval_revoked"

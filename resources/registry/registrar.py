@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from resources.registry import audit, transitions, versions
+from resources.registry import audit, history, transitions, versions
 from resources.registry import evidence as gate
 from resources.registry.database import Database
 from resources.registry.desk import Desk, Granted, Request, require_model, require_stated
@@ -50,8 +50,9 @@ class Registrar(RegistryReader):
         """Record a passed candidate as the model's next version, in staging.
 
         The same artefact again returns the version it already is. Newer evidence, approvers or
-        approval terms are taken up while it is in staging or canary, so that a stale evaluation
-        can be renewed. Needs a contributor; `author` is who made it, whoever registers it.
+        approval terms are taken up while it is in staging or canary, or taken back by a rollout,
+        so that a stale evaluation can be renewed. Needs a contributor; `author` is who made it,
+        whoever registers it.
 
         Raises:
             GateRefused: The evaluation is absent, failed, edited, or of another artefact.
@@ -125,7 +126,9 @@ def _accept(granted: Granted, candidate: Version) -> Version:
         version = replace(candidate, number=number, created_at=granted.at)
         transitions.add(connection, [version], granted.by, granted.at)
         return version
-    if known.stage in (Stage.STAGING, Stage.CANARY):
+    if known.stage in (Stage.STAGING, Stage.CANARY) or history.is_taken_back(
+        connection, model, known.number
+    ):
         transitions.renew(connection, known, candidate, granted.by, granted.at)
         return versions.find(connection, model, known.number)
     return known

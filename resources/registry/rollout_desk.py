@@ -38,6 +38,11 @@ class RolloutDesk:
         with self._database.reading() as connection:
             return next(iter(rollouts.newest(connection, model)), None)
 
+    def rolled_back(self) -> list[RolloutRecord]:
+        """The last rollout of every model that evidence took back, as it ended, by model."""
+        with self._database.reading() as connection:
+            return rollouts.rolled_back(connection)
+
     def history(self, model: str) -> list[RolloutRecord]:
         """Every step of the model's rollouts, oldest first."""
         with self._database.reading() as connection:
@@ -50,14 +55,14 @@ class RolloutDesk:
 
         Args:
             model: `team.name`.
-            version: One in staging or canary.
+            version: One in staging or canary, or one that a rollout took back.
             shares: Percent of the units at each step, rising; 100 is added where it is missing.
             reason: Why.
             actor: Who acts, while the registry has no tokens.
 
         Raises:
             RolloutRefused: Another rollout is open, or there is no champion to take units from.
-            TrafficRefused: The version is archived or the champion.
+            TrafficRefused: The version is the champion, or archived by anything but a rollout.
         """
         steps = (*(share for share in shares if share < ALL_UNITS), ALL_UNITS)
         with self._granted("a rollout", model, version, reason, actor) as granted:
@@ -70,6 +75,7 @@ class RolloutDesk:
             champion = versions.champion(granted.connection, model)
             if champion is None:
                 raise RolloutRefused(f"{model} has no version in production; promote one first")
+            traffic_moves.restore(granted, model, version, reason=reason)
             traffic_moves.shadow(granted, model, version, True, reason=reason)
             record = RolloutRecord(
                 model=model,
@@ -142,6 +148,9 @@ class RolloutDesk:
     ) -> RolloutRecord:
         """Give every unit back to the champion; a version that is the champion gives way again.
 
+        A version that is taken back is archived. One that is replaced keeps its stage: nothing
+        was said against it.
+
         Raises:
             RolloutMoved: It is not as it was read.
             TransitionRefused: It was complete, and its version is not the champion any more.
@@ -152,7 +161,9 @@ class RolloutDesk:
                 _give_way(granted, before, reason)
             else:
                 _require_open(before)
-                traffic_moves.take_out(granted, before.model, before.version, reason=reason)
+                replaced = state is RolloutState.REPLACED
+                leave = traffic_moves.take_out if replaced else traffic_moves.take_back
+                leave(granted, before.model, before.version, reason=reason)
             return {"state": state, "legs": before.ended(granted.at), "frozen": False}
 
         return self._move(before, "a rollout's end", reason, actor, evidence, changes)

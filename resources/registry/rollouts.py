@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from resources.digests import digest
 from resources.registry import audit
 from resources.registry.records import Event
-from resources.registry.rollout_record import RolloutRecord
+from resources.registry.rollout_record import RolloutRecord, RolloutState
 from resources.registry.tables import rollouts as table
 
 _OF_THE_ROW = ("id", "at")
@@ -22,6 +22,13 @@ def newest(connection: sa.Connection, model: str | None = None) -> list[RolloutR
     last = sa.select(sa.func.max(table.c.id)).group_by(table.c.model)
     if model is not None:
         last = last.where(table.c.model == model)
+    return _read(connection, table.c.id.in_(last), order=table.c.model)
+
+
+def rolled_back(connection: sa.Connection) -> list[RolloutRecord]:
+    """The last step of each model by which evidence took a version back, by model."""
+    taken = table.c.state == RolloutState.ROLLED_BACK.value
+    last = sa.select(sa.func.max(table.c.id)).where(taken).group_by(table.c.model)
     return _read(connection, table.c.id.in_(last), order=table.c.model)
 
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from resources.registry import audit, traffic, transitions, versions
+from resources.registry import audit, history, traffic, transitions, versions
 from resources.registry import evidence as gate
 from resources.registry.allocation import SharesExceeded, allocate, buckets_of_percent, size_of
 from resources.registry.desk import Granted
@@ -97,6 +97,27 @@ def take_out(granted: Granted, model: str, version: int, *, reason: str) -> Traf
         granted, before, told, version, arms=after.arms, shadows=after.shadows,
         overrides=after.overrides,
     )  # fmt: skip
+
+
+def take_back(granted: Granted, model: str, version: int, *, reason: str) -> None:
+    """Take a version out of the table, and archive it where it still was on its way.
+
+    Nobody can approve or promote it then. One that a person promoted or withdrew meanwhile stays
+    in its stage.
+    """
+    take_out(granted, model, version, reason=reason)
+    found = versions.find(granted.connection, model, version)
+    if found.stage in (Stage.STAGING, Stage.CANARY):
+        decision = Decision(by=granted.by, reason=reason, at=granted.at)
+        transitions.move(granted.connection, found, Action.TAKEN_BACK, decision)
+
+
+def restore(granted: Granted, model: str, version: int, *, reason: str) -> None:
+    """Put a version that was taken back into staging again; any other stays where it is."""
+    if history.is_taken_back(granted.connection, model, version):
+        found = versions.find(granted.connection, model, version)
+        decision = Decision(by=granted.by, reason=reason, at=granted.at)
+        transitions.move(granted.connection, found, Action.RESTORED, decision)
 
 
 def _require_free(before: TrafficTable, version: Version, variant: str) -> None:

@@ -19,6 +19,8 @@ MOVES: dict[Action, tuple[frozenset[Stage], Stage]] = {
     Action.ARCHIVED: (frozenset({Stage.PRODUCTION}), Stage.ARCHIVED),
     Action.ROLLED_BACK: (frozenset({Stage.ARCHIVED}), Stage.PRODUCTION),
     Action.WITHDRAWN: (frozenset({Stage.STAGING, Stage.CANARY}), Stage.ARCHIVED),
+    Action.TAKEN_BACK: (frozenset({Stage.STAGING, Stage.CANARY}), Stage.ARCHIVED),
+    Action.RESTORED: (frozenset({Stage.ARCHIVED}), Stage.STAGING),
 }
 
 
@@ -41,7 +43,8 @@ def require_move(version: Version, action: Action) -> None:
     leaves, _ = MOVES[action]
     if version.stage not in leaves:
         remedy = (
-            "only rollback returns an archived version to production"
+            "rollback returns a champion of earlier to production, "
+            "`mlplat rollout start` begins again what a rollout took back"
             if version.stage is Stage.ARCHIVED
             else f"it must be in {' or '.join(sorted(leaves))}"
         )

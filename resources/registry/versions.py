@@ -68,6 +68,12 @@ def champion(connection: sa.Connection, model: str) -> Version | None:
     return None if row is None else _version(dict(row))
 
 
+def champions(connection: sa.Connection) -> dict[str, int]:
+    """The number of each model's production version."""
+    query = sa.select(table.c.model, table.c.number).where(IN_PRODUCTION)
+    return {model: number for model, number in connection.execute(query)}
+
+
 def of_artifact(connection: sa.Connection, model: str, artifact_digest: str) -> Version | None:
     """The version that holds the artefact."""
     same = table.c.artifact_digest == artifact_digest

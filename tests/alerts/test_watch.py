@@ -8,16 +8,14 @@ import dagster as dg
 import pytest
 
 from mlplat_assets.alerts.assets import alerts_changed, events
-from mlplat_assets.alerts.seen import Seen, seen
-from mlplat_assets.alerts.watch import Watch
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.definitions import defs
 from mlplat_assets.discovery import Catalogue
 from mlplat_assets.keys import key
 from resources.alerts.records import Alert, Said, Severity, State, Step
 from resources.lake import Lake
-from resources.registry.registry import Registry
 from tests.alerts.worlds import (
+    Book,
     checked,
     declared,
     ran,
@@ -46,24 +44,6 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
     lake = open_lake(tmp_path)
     yield lake
     lake.close()
-
-
-class Book:
-    """The registry's book, told what a watch finds; remembers where the next look begins."""
-
-    def __init__(self, store: Registry, watched: Watch) -> None:
-        self.store, self.watched = store, watched
-        self.before = Seen()
-
-    def look(self, now: datetime | None = None) -> list[Said]:
-        made, after = self.watched.settle(
-            self.store.alerts, lambda alert: ["log"], self.before, now or datetime.now(UTC)
-        )
-        self.before = seen(after.text())
-        return [step.says for step in made if step.says]
-
-    def open(self) -> list[tuple[Severity, str, str, str]]:
-        return [(a.severity, a.kind, a.model, a.subject) for a in self.store.alerts.open()]
 
 
 @pytest.fixture

@@ -1,18 +1,21 @@
 """Stand-in assets of models that need no training, watched by the real sensor."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
+from mlplat_assets.alerts.seen import Seen, seen
 from mlplat_assets.alerts.watch import Watch
 from mlplat_assets.discovery import Catalogue, Declared, Team
 from mlplat_assets.keys import key, table
 from mlplat_assets.model_spec import Gate, ModelSpec
+from resources.alerts.records import Said, Severity
 from resources.lake import Lake
+from resources.registry.registry import Registry
 
 DRIFT = pa.schema(
     [
@@ -128,6 +131,26 @@ def watch(
     """What the sensor would look at."""
     graph = dg.Definitions(assets=list(assets)).resolve_asset_graph()
     return Watch(instance=instance, graph=graph, lake=lake, declared=catalogue)
+
+
+class Book:
+    """The registry's book, told what a watch finds; remembers where the next look begins."""
+
+    def __init__(self, store: Registry, watched: Watch) -> None:
+        self.store, self.watched = store, watched
+        self.before = Seen()
+
+    def look(self, now: datetime | None = None) -> list[Said]:
+        """What is told of it."""
+        made, after = self.watched.settle(
+            self.store, lambda alert: ["log"], self.before, now or datetime.now(UTC)
+        )
+        self.before = seen(after.text())
+        return [step.says for step in made if step.says]
+
+    def open(self) -> list[tuple[Severity, str, str, str]]:
+        """Severity, kind, model and subject of each."""
+        return [(a.severity, a.kind, a.model, a.subject) for a in self.store.alerts.open()]
 
 
 def write_drift(lake: Lake, model: str, day: date, **columns: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from resources.dagster_bindings import RESOURCES
 from resources.registry.errors import ApproverRefused
 from resources.registry.records import Action, ApprovalTerms, Stage
 from resources.registry.registry import Registry
+from resources.registry.rollout_record import RolloutState
 from tests import small_home
 from tests.small_home import APPROVER
 from tests.small_world import in_environment
@@ -145,7 +146,7 @@ def test_the_author_s_verdict_in_the_launchpad_is_refused(gate: Gate, home: Path
     assert stage(gate, 2) is Stage.STAGING
 
 
-def test_one_that_another_overtook_is_told_as_stale_and_not_promoted(
+def test_one_that_another_overtook_is_told_as_blocked_and_not_promoted(
     gate: Gate, home: Path
 ) -> None:
     small_home.register(home, "second")
@@ -153,7 +154,23 @@ def test_one_that_another_overtook_is_told_as_stale_and_not_promoted(
     gate.registry.approve(NAME, 2, approver=APPROVER, reason="better")
     gate.tick()
     assert stage(gate, 2) is Stage.STAGING
-    assert "stale: evaluated against version 1, champion is now 3" in gate.told["versions"]
+    told = gate.told["versions"]
+    assert "blocked: flights.arrival_delay version 2 was evaluated against version 1" in told
+    assert "champion is now version 3; re-run evaluations/flights/arrival_delay" in told
+
+
+def test_one_that_a_later_evaluation_refused_is_told_as_blocked_and_not_promoted(
+    gate: Gate, home: Path
+) -> None:
+    small_home.register(home, "second")
+    second = gate.registry.version(NAME, 2)
+    assert gate.tick() == 1
+    gate.registry.record_refusal(
+        NAME, artifact_digest=second.artifact_digest, evidence_digest="sha256:1",
+        reasons=["auc 0.6 < 0.7"], actor="ana", run_id="r",
+    )  # fmt: skip
+    assert (gate.tick(), stage(gate, 2)) == (1, Stage.STAGING)
+    assert "refused by a later evaluation (auc 0.6 < 0.7)" in gate.told["versions"]
 
 
 def test_with_a_rollout_the_approval_waits_for_the_rollout(
@@ -164,3 +181,19 @@ def test_with_a_rollout_the_approval_waits_for_the_rollout(
     gate.registry.approve(NAME, 2, approver=APPROVER, reason="better")
     assert (gate.tick(), stage(gate, 2)) == (1, Stage.STAGING)
     assert "| approved |" in gate.told["versions"]
+
+
+def test_a_version_that_its_rollout_took_back_waits_no_more(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    gate = Gate(home, instance, rollout=Rollout())
+    small_home.register(home, "second")
+    assert (gate.tick(), gate.told["waits"]) == (1, 1)
+    by: dict[str, Any] = {"actor": "controller", "reason": "errors"}
+    rollouts = gate.registry.rollouts
+    shadow = rollouts.begin(NAME, 2, (10,), **by)
+    assert gate.tick() == 0
+    rollouts.end(shadow, RolloutState.ROLLED_BACK, **by)
+    assert (gate.tick(), gate.told["waits"]) == (1, 0)
+    rollouts.begin(NAME, 2, (10,), **by)
+    assert (gate.tick(), gate.told["waits"]) == (1, 1)

@@ -14,6 +14,7 @@ from resources.registry.errors import (
     RolloutMoved,
     RolloutRefused,
     TrafficRefused,
+    TransitionRefused,
 )
 from resources.registry.identity import Role
 from resources.registry.records import Action, Stage
@@ -109,12 +110,90 @@ def test_an_end_gives_every_unit_back(crowned: Registry, shadow: RolloutRecord) 
     ended = crowned.rollouts.end(canary, RolloutState.ROLLED_BACK, **BY)
     assert split(crowned) == ({}, ()) and not crowned.traffic(MODEL).traffic.overrides
     assert ended.leg.until is not None and not ended.is_open
-    assert crowned.version(MODEL, 2).stage is Stage.CANARY
     for move in (crowned.rollouts.advance, crowned.rollouts.wait):
         with pytest.raises(RolloutRefused, match="has ended"):
             move(ended, **BY)
     again = crowned.rollouts.begin(MODEL, 3, SHARES, **BY)
     assert (again.number, split(crowned)) == (2, ({}, (3,)))
+
+
+@pytest.mark.parametrize("state", [RolloutState.ROLLED_BACK, RolloutState.ABORTED])
+@pytest.mark.parametrize("steps", [0, 2])
+def test_what_is_taken_back_is_archived_and_waits_for_nobody(
+    crowned: Registry, shadow: RolloutRecord, clock: Clock, state: RolloutState, steps: int
+) -> None:
+    crowned.approve(MODEL, 2, approver="bob", reason="good")
+    record = shadow
+    for _ in range(steps):
+        record = crowned.rollouts.advance(record, **BY)
+    crowned.rollouts.end(record, state, actor="controller", reason="errors: surely beyond")
+    assert crowned.version(MODEL, 2).stage is Stage.ARCHIVED
+    assert [each.version.number for each in crowned.waiting(clock(), MODEL)] == [3]
+    entries = crowned.audit(MODEL, version=2)
+    told = [e for e in entries if e.action is Action.TAKEN_BACK]
+    assert [each.reason for each in told] == ["errors: surely beyond"]
+    with pytest.raises(TransitionRefused, match="`mlplat rollout start` begins again"):
+        promote(crowned, 2)
+    with pytest.raises(TransitionRefused):
+        crowned.approve(MODEL, 2, approver="eve", reason="good")
+    crowned.verify_audit()
+
+
+def test_a_replaced_shadow_stays_in_staging(crowned: Registry, shadow: RolloutRecord) -> None:
+    crowned.rollouts.end(shadow, RolloutState.REPLACED, **BY)
+    assert crowned.version(MODEL, 2).stage is Stage.STAGING and split(crowned) == ({}, ())
+
+
+def test_a_person_begins_again_what_was_taken_back_and_it_comes_to_all_units(
+    crowned: Registry, shadow: RolloutRecord
+) -> None:
+    canary = crowned.rollouts.advance(shadow, **BY)
+    crowned.rollouts.end(canary, RolloutState.ROLLED_BACK, **BY)
+    record = crowned.rollouts.begin(MODEL, 2, SHARES, actor="dan", reason="the network is mended")
+    assert (record.number, crowned.version(MODEL, 2).stage) == (2, Stage.STAGING)
+    restored = [e for e in crowned.audit(MODEL) if e.action is Action.RESTORED]
+    assert [(e.actor, e.reason) for e in restored] == [("dan", "the network is mended")]
+    crowned.approve(MODEL, 2, approver="bob", reason="good")
+    while record.is_open:
+        record = crowned.rollouts.advance(record, **BY)
+    champion = crowned.champion(MODEL)
+    assert champion is not None and champion.number == 2
+    crowned.rollouts.end(record, RolloutState.ROLLED_BACK, **BY)
+    with pytest.raises(TrafficRefused, match="cannot be a shadow"):
+        crowned.rollouts.begin(MODEL, 2, SHARES, **BY)
+    crowned.verify_audit()
+
+
+def test_what_a_person_withdrew_is_not_begun_again(
+    crowned: Registry, shadow: RolloutRecord
+) -> None:
+    crowned.withdraw(MODEL, 2, actor="dan", reason="no")
+    ended = crowned.rollouts.end(shadow, RolloutState.ABORTED, **BY)
+    assert not ended.is_open and crowned.version(MODEL, 2).stage is Stage.ARCHIVED
+    with pytest.raises(TrafficRefused, match="cannot be a shadow"):
+        crowned.rollouts.begin(MODEL, 2, SHARES, **BY)
+
+
+def test_an_abort_leaves_a_version_that_was_promoted_by_hand(
+    crowned: Registry, shadow: RolloutRecord
+) -> None:
+    promote(crowned, 2)
+    crowned.rollouts.end(shadow, RolloutState.ABORTED, **BY)
+    assert crowned.version(MODEL, 2).stage is Stage.PRODUCTION
+
+
+def test_what_was_taken_back_as_stale_takes_up_a_new_evaluation(
+    crowned: Registry, shadow: RolloutRecord
+) -> None:
+    crowned.withdraw(MODEL, 3, actor="dan", reason="no")
+    crowned.rollouts.end(shadow, RolloutState.ROLLED_BACK, **BY)
+    register(crowned, "d", 1)
+    promote(crowned, 4)
+    assert register(crowned, "b", 4).evidence["champion_version"] == 4
+    assert register(crowned, "c", 4).evidence["champion_version"] == 1
+    crowned.rollouts.begin(MODEL, 2, SHARES, **BY)
+    assert crowned.obstacles(MODEL, 2).readiness is None
+    crowned.verify_audit()
 
 
 def test_a_complete_one_gives_way_to_the_champion_before(
@@ -196,6 +275,20 @@ def test_freezing_is_on_record_and_needs_an_approver(registry_url: str, clock: C
     assert [e.reason for e in store.audit(MODEL, newest=2)] == [
         "rollout 1, shadow (shadow, frozen): look", "rollout 1, shadow (shadow): seen",
     ]  # fmt: skip
+
+
+def test_the_last_rollback_of_each_model_and_its_champion_s_entry_are_told(
+    crowned: Registry, shadow: RolloutRecord
+) -> None:
+    (first,) = [e.id for e in crowned.audit(MODEL) if e.action is Action.PROMOTED]
+    assert crowned.rollouts.rolled_back() == [] and crowned.coronations() == {MODEL: first}
+    canary = crowned.rollouts.advance(shadow, **BY)
+    ended = crowned.rollouts.end(canary, RolloutState.ROLLED_BACK, **BY)
+    crowned.rollouts.begin(MODEL, 3, SHARES, **BY)
+    assert crowned.rollouts.rolled_back() == [ended]
+    register(crowned, "d", 1)
+    promote(crowned, 4)
+    assert crowned.coronations()[MODEL] > ended.id
 
 
 def test_an_edited_step_breaks_the_audit(crowned: Registry, shadow: RolloutRecord) -> None:

@@ -1,24 +1,16 @@
-"""All models at a glance, and how far open versions are from production, on both databases."""
-
-from typing import Any
+"""All models at a glance, on both databases."""
 
 import pytest
 
-from resources.registry.records import ApprovalTerms, Stage
+from resources.registry.records import Stage
 from resources.registry.registry import Registry
-from resources.registry.survey import Candidacy
 from tests.resources.conftest import Clock
-from tests.resources.registry_cases import MODEL, artifact, crown, evidence_of, promote, register
-
-
-def candidate(store: Registry, clock: Clock, number: int) -> Candidacy:
-    found = {each.version.number: each for each in store.candidacies(clock(), MODEL)}
-    return found[number]
+from tests.resources.registry_cases import MODEL, crown, register
 
 
 def test_an_empty_registry_has_nothing_to_survey(store: Registry, clock: Clock) -> None:
     assert store.survey() == []
-    assert store.candidacies(clock()) == []
+    assert store.waiting(clock()) == []
 
 
 def test_a_survey_tells_stages_champion_since_and_traffic(store: Registry, clock: Clock) -> None:
@@ -64,59 +56,6 @@ def test_a_rollback_is_since_when_the_champion_serves(store: Registry, clock: Cl
     store.rollback(MODEL, actor="dan", reason="worse")
     found = store.survey()[0]
     assert (found.champion, found.since) == (1, rolled)
-
-
-def test_a_version_waits_until_it_has_its_approvals(store: Registry, clock: Clock) -> None:
-    register(store, "first", approval=ApprovalTerms(required=2))
-    waiting = candidate(store, clock, 1)
-    assert (waiting.state, waiting.others) == ("waiting", ("bob", "eve"))
-    store.approve(MODEL, 1, approver="bob", reason="fine")
-    waiting = candidate(store, clock, 1)
-    assert (waiting.state, waiting.others) == ("waiting", ("eve",))
-    assert [each.approver for each in waiting.standing] == ["bob"]
-    store.approve(MODEL, 1, approver="eve", reason="fine")
-    assert candidate(store, clock, 1).state == "approved"
-    store.reject(MODEL, 1, approver="eve", reason="no")
-    assert candidate(store, clock, 1).state == "rejected"
-
-
-def test_an_approval_that_expired_does_not_stand(store: Registry, clock: Clock) -> None:
-    register(store, "first")
-    store.approve(MODEL, 1, approver="bob", reason="fine")
-    assert candidate(store, clock, 1).state == "approved"
-    clock.forward(days=15)
-    assert candidate(store, clock, 1).state == "waiting"
-
-
-def test_a_version_that_was_compared_with_an_older_champion_is_blocked(
-    store: Registry, clock: Clock
-) -> None:
-    register(store, "first")
-    register(store, "second")
-    promote(store, 1)
-    found = candidate(store, clock, 2)
-    assert found.state == "blocked"
-    assert "champion is now version 1" in (found.obstacle or "")
-
-
-def test_a_later_refusal_blocks_a_version(store: Registry, clock: Clock) -> None:
-    register(store, "first")
-    refused: dict[str, Any] = {"reasons": ["worse"], "actor": "ana", "run_id": "run-2"}
-    digest = artifact("first")
-    evidence = evidence_of(digest, None)
-    store.record_refusal(
-        MODEL, artifact_digest=digest, evidence_digest=artifact(str(evidence)), **refused
-    )
-    found = candidate(store, clock, 1)
-    assert found.state == "blocked"
-    assert "refused by a later evaluation" in (found.obstacle or "")
-
-
-def test_only_the_newest_five_open_versions_are_looked_at(store: Registry, clock: Clock) -> None:
-    for number in range(7):
-        register(store, number)
-    numbers = [each.version.number for each in store.candidacies(clock(), MODEL)]
-    assert numbers == [3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize("before", [None, 3])

@@ -136,6 +136,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         routes_of(tmp_path / "gone.toml")
 
 
+def test_a_file_that_is_no_text_is_named(file: Path) -> None:
+    file.write_bytes(b"\xff")
+    with pytest.raises(AlertsFileError, match=r"MLPLAT_ALERTS, .*can't decode byte 0xff"):
+        routes_of(file)
+
+
 class Box:
     """A sink that keeps what it takes, and fails while it is told to."""
 
