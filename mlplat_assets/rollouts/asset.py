@@ -98,9 +98,11 @@ def _standing(record: RolloutRecord) -> dict[str, Any]:
 
 
 def _table(evidence: Evidence) -> str:
-    lines = ["| guardrail | verdict | measured | low | high | bound | units |", "|---" * 7 + "|"]
+    columns = ("guardrail", "verdict", "measured", "low", "high", "expected", "bound", "units")
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for each in evidence.findings:
-        numbers = (each.estimate, each.low, each.high, each.bound)
+        expected = each.expected and each.expected.estimate
+        numbers = (each.estimate, each.low, each.high, expected, each.bound)
         cells = ["" if number is None else f"{number:.4g}" for number in numbers]
         lines.append(f"| {each.name} | {each.verdict} | {' | '.join(cells)} | {each.units:,} |")
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from mlplat_assets.rollout_spec import Rollout
 from mlplat_assets.rollouts import samples
 from mlplat_assets.rollouts.decision import Decision, Move, Standing, decide
 from mlplat_assets.rollouts.evidence import Evidence, of_canary, of_shadow, paired_quality
+from mlplat_assets.rollouts.expectation import expected_of
 from mlplat_assets.rollouts.tables import Tables, tables_of, take_in
 from resources.lake import Lake
 from resources.registry.errors import PromotionRefused
@@ -96,11 +97,13 @@ class Controller:
 
     def _measured(self, record: RolloutRecord) -> Evidence:
         limits, now = self.plan.guardrails, self.clock()
+        version = self.registry.version(record.model, record.version)
+        expected = expected_of(version.evidence, record.champion)
         shadow = samples.shadowed(self.lake, self._tables, record, now)
         if record.state is RolloutState.SHADOW:
-            return of_shadow(shadow, limits)
+            return of_shadow(shadow, limits, expected)
         served = samples.served(self.lake, self._tables, record, now, limits.latency)
-        found = of_canary(served, limits, len(record.shares))
+        found = of_canary(served, limits, len(record.shares), expected)
         # Labels of a shadow's pairs land while it is a canary, and later.
         late = (*found.findings, paired_quality(shadow, limits))
         if not record.is_open:
