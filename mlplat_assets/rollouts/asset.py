@@ -18,6 +18,7 @@ from resources.registry.rollout_record import RolloutRecord
 from resources.settings import Settings
 
 CHECK = "is_within_guardrails"
+RATIO = "units_arrive_as_declared"
 
 
 def rollout(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefinition:
@@ -41,7 +42,12 @@ def rollout(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefini
                 CHECK,
                 asset=asset_key,
                 description="The version is not surely worse than the champion in anything.",
-            )
+            ),
+            dg.AssetCheckSpec(
+                RATIO,
+                asset=asset_key,
+                description="Units come to the version and to the champion in their shares.",
+            ),
         ],
     )
     def looked_at(
@@ -60,7 +66,8 @@ def rollout(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefini
         )
         look = controller.look()
         return dg.MaterializeResult(
-            metadata={"reason": look.reason, **_metadata(look)}, check_results=[_check(look)]
+            metadata={"reason": look.reason, **_metadata(look)},
+            check_results=[_check(look), _ratio(look)],
         )
 
     return looked_at
@@ -70,6 +77,15 @@ def _check(look: Look) -> dg.AssetCheckResult:
     violated = look.evidence.violated if look.evidence else []
     told = "; ".join(each.told for each in violated) or look.reason
     return dg.AssetCheckResult(check_name=CHECK, passed=not violated, description=told)
+
+
+def _ratio(look: Look) -> dg.AssetCheckResult:
+    arrivals = look.evidence.arrivals if look.evidence else None
+    return dg.AssetCheckResult(
+        check_name=RATIO,
+        passed=arrivals is None or not arrivals.is_broken,
+        description=arrivals.told if arrivals else "no canary has units",
+    )
 
 
 def _metadata(look: Look) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.model_spec import ModelSpec
@@ -11,6 +12,7 @@ from mlplat_assets.rollouts import samples
 from mlplat_assets.rollouts.decision import Decision, Move, Standing, decide
 from mlplat_assets.rollouts.evidence import Evidence, of_canary, of_shadow, paired_quality
 from mlplat_assets.rollouts.expectation import expected_of
+from mlplat_assets.rollouts.first_requests import arrived
 from mlplat_assets.rollouts.tables import Tables, tables_of, take_in
 from resources.lake import Lake
 from resources.registry.errors import PromotionRefused
@@ -108,7 +110,11 @@ class Controller:
         late = (*found.findings, paired_quality(shadow, limits))
         if not record.is_open:
             late = tuple(each for each in late if each.name.startswith("quality"))
-        return Evidence(units=found.units, findings=late)
+            return Evidence(units=found.units, findings=late)
+        arrivals = arrived(
+            self.lake, self._tables, record, now, partial(self.registry.traffic_at, self.name)
+        )
+        return Evidence(units=found.units, findings=late, arrivals=arrivals)
 
     def _act(self, record: RolloutRecord, decision: Decision, evidence: Evidence) -> Look:
         if decision.move is Move.HOLD:

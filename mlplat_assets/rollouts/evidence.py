@@ -7,6 +7,7 @@ import numpy as np
 
 from mlplat_assets.rollout_spec import Guardrails
 from mlplat_assets.rollouts import guardrails
+from mlplat_assets.rollouts.arrivals import Arrivals
 from mlplat_assets.rollouts.expectation import THE_SAME, Expected
 from mlplat_assets.rollouts.guardrails import Finding
 from mlplat_assets.statistics.moments import Moments
@@ -68,10 +69,14 @@ class Served:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a decision rests on: units of the present leg, and every guardrail."""
+    """What a decision rests on: units of the present leg, every guardrail, and how units arrive.
+
+    `arrivals` are a canary's, None of what is no canary.
+    """
 
     units: int
     findings: tuple[Finding, ...]
+    arrivals: Arrivals | None = None
 
     @property
     def violated(self) -> list[Finding]:
@@ -80,7 +85,11 @@ class Evidence:
 
     def document(self) -> Json:
         """As JSON."""
-        return {"units": self.units, "findings": [asdict(each) for each in self.findings]}
+        return {
+            "units": self.units,
+            "findings": [asdict(each) for each in self.findings],
+            "arrivals": self.arrivals and asdict(self.arrivals),
+        }
 
 
 def of_shadow(found: Shadowed, limits: Guardrails, expected: Expected = THE_SAME) -> Evidence:

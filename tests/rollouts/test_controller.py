@@ -91,6 +91,17 @@ def test_a_canary_that_answers_as_the_champion_though_it_was_to_differ_goes_back
     assert "expected 0.304 [0.272, 0.336], surely beyond" in look.reason
 
 
+def test_a_canary_whose_units_leave_no_record_is_held_and_not_taken_back(place: Place) -> None:
+    place.look()
+    place.step(300)
+    look = place.step(6000, losing=0.4)
+    assert not look.moved and "its share gives it" in look.reason
+    assert (place.record.state, place.split) == (RolloutState.CANARY, {2: 10})
+    assert look.evidence is not None and look.evidence.document()["arrivals"]["p_value"] < 0.002
+    place.registry.rollouts.advance(place.record, actor="dan", reason="a disk was full")
+    assert place.split == {2: 30}
+
+
 def test_a_canary_that_fails_goes_back_within_a_few_dozen_units(place: Place) -> None:
     place.look()
     place.step(300)
