@@ -90,8 +90,8 @@ def shift(
     """Whether predictions are higher or lower than expected by more than a share of the spread.
 
     A difference that is fixed before the first look only moves the ends that the sequence is held
-    against, so what it says of all looks stands. What chance left of the expected one, of a few
-    days' holdout, is on the version's side: an end must be beyond the interval's.
+    against, so what it says of all looks stands. That hours differ, and what chance left of the
+    holdout, is on the version's side: an end must be beyond the interval's.
 
     Args:
         legs: Predictions, by unit.

@@ -145,8 +145,8 @@ def _apart(found: Mapping[str, Any] | None) -> list[Block]:
     if found is None:
         return []
     shift, psi = _interval(found["shift"], "+"), _interval(found["psi"])
-    told = f"Answers are {shift} of the champion's standard deviations off, with a PSI of {psi}"
-    return [f"{told}: what a rollout of the version expects."]
+    told = f"In an hour, answers are {shift} of the champion's standard deviations off, PSI {psi}"
+    return [f"{told}: the median and 95% of the hours, which a rollout expects."]
 
 
 def _slices(found: Sequence[Mapping[str, Any]]) -> list[Block]:

@@ -100,7 +100,7 @@ def examine(
         budget=judge_budget(spec.budget, taken),
         calibration_noise=_noise(spec, truth, predictions["candidate"]),
         estimate_gaps=_gaps(spec, truth, predictions["candidate"], found, units),
-        answers_apart=_apart(spec, predictions, units),
+        answers_apart=_apart(holdout, predictions),
     )
 
 
@@ -142,12 +142,11 @@ def _gaps(
     }
 
 
-def _apart(
-    spec: ModelSpec, predictions: Mapping[str, np.ndarray], units: Units
-) -> AnswersApart | None:
+def _apart(holdout: pl.DataFrame, predictions: Mapping[str, np.ndarray]) -> AnswersApart | None:
     if "champion" not in predictions:
         return None
-    return answers_apart(predictions["candidate"], predictions["champion"], units, seed=spec.seed)
+    times = holdout["event_timestamp"].to_numpy()
+    return answers_apart(predictions["candidate"], predictions["champion"], times)
 
 
 def _noise(spec: ModelSpec, truth: np.ndarray, predicted: np.ndarray) -> float | None:
