@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mlplat_assets.experiments.judgement import RATIO_ALPHA
-from mlplat_assets.statistics.imbalance import ratio_evidence
+from mlplat_assets.statistics.imbalance import RATIO_ALPHA, ratio_evidence
 from mlplat_assets.statistics.moments import Moments
 from mlplat_assets.statistics.sequential import one_sided_sequence
 

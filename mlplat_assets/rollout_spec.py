@@ -18,8 +18,10 @@ class Guardrails:
     Attributes:
         errors: Difference of the rates of requests that failed, 0.001 being one in a thousand.
         latency: Ratio to the champion's 99th percentile.
-        shift: Of the mean prediction, in standard deviations of the champion's predictions.
-        psi: Population stability index of the predictions, in ten bins of the champion's.
+        shift: Of the mean prediction, in standard deviations of the champion's predictions: how far
+            it may be from the shift that the version's evaluation saw on its holdout.
+        psi: Population stability index of the predictions, in ten bins of the champion's: how much
+            more it may be than the evaluation saw.
         quality: Of the loss, as a share of the champion's: 0.05 is five percent more.
         alpha: The chance that each of these is ever false, over all looks and steps together.
     """

@@ -19,7 +19,7 @@ from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.keys import key
 from mlplat_assets.model_spec import Budget, Gate, TimeSplit
 from mlplat_assets.retrain_spec import Retrain
-from mlplat_assets.rollout_spec import Guardrails, Rollout
+from mlplat_assets.rollout_spec import Rollout
 from mlplat_assets.spec import Source
 from resources.registry.identity import Role
 from resources.registry.registry import registry
@@ -45,8 +45,6 @@ PLAN = Rollout(
     steps=(20, 60, 100),
     step_time=NO_TIME,
     step_units=60,
-    # A version of the summer is meant to answer otherwise than one of the winter.
-    guardrails=Guardrails(shift=3.0, psi=10.0),
 )
 TABULAR = "mlplat_assets.models.trainers.tabular:TabularModule"
 FILE = "world.json"

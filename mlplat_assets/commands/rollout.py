@@ -113,10 +113,12 @@ def _share(record: RolloutRecord) -> str:
 
 def _evidence(record: RolloutRecord) -> object:
     made = table(
-        "GUARDRAIL", "VERDICT", "MEASURED", "LOW", "HIGH", "BOUND", "UNITS",
-        right=("MEASURED", "LOW", "HIGH", "BOUND", "UNITS"),
+        "GUARDRAIL", "VERDICT", "MEASURED", "LOW", "HIGH", "EXPECTED", "BOUND", "UNITS",
+        right=("MEASURED", "LOW", "HIGH", "EXPECTED", "BOUND", "UNITS"),
     )  # fmt: skip
     for each in record.evidence.get("findings", ()):
-        numbers = (each["estimate"], each["low"], each["high"], each["bound"])
+        # A step from before expectations were recorded has none.
+        expected = (each.get("expected") or {}).get("estimate")
+        numbers = (each["estimate"], each["low"], each["high"], expected, each["bound"])
         add(made, each["name"], each["verdict"], *numbers, each["units"])
     return made

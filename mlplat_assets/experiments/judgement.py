@@ -6,13 +6,12 @@ from typing import Literal
 
 from mlplat_assets.experiment_spec import Experiment
 from mlplat_assets.experiments.looks import Look, RatioLook
+from mlplat_assets.statistics.imbalance import RATIO_ALPHA
 
 Verdict = Literal["SHIP", "STOP", "KEEP RUNNING", "INVALID"]
 
 # Sequences hold in the limit of many units; nothing is decided of fewer in an arm.
 LEAST_UNITS = 100
-# Of the sequential ratio check, over all looks together.
-RATIO_ALPHA = 0.002
 # GrowthBook's: more units than that answered by another variant, and ten at least, spoil it.
 MOST_CROSSED, LEAST_CROSSED = 0.01, 10
 

@@ -18,6 +18,7 @@ from resources.registry.rollout_record import RolloutRecord
 from resources.settings import Settings
 
 CHECK = "is_within_guardrails"
+RATIO = "units_arrive_as_declared"
 
 
 def rollout(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefinition:
@@ -41,7 +42,12 @@ def rollout(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefini
                 CHECK,
                 asset=asset_key,
                 description="The version is not surely worse than the champion in anything.",
-            )
+            ),
+            dg.AssetCheckSpec(
+                RATIO,
+                asset=asset_key,
+                description="Units come to the version and to the champion in their shares.",
+            ),
         ],
     )
     def looked_at(
@@ -60,7 +66,8 @@ def rollout(model: Declared[ModelSpec], catalogue: Catalogue) -> dg.AssetsDefini
         )
         look = controller.look()
         return dg.MaterializeResult(
-            metadata={"reason": look.reason, **_metadata(look)}, check_results=[_check(look)]
+            metadata={"reason": look.reason, **_metadata(look)},
+            check_results=[_check(look), _ratio(look)],
         )
 
     return looked_at
@@ -70,6 +77,15 @@ def _check(look: Look) -> dg.AssetCheckResult:
     violated = look.evidence.violated if look.evidence else []
     told = "; ".join(each.told for each in violated) or look.reason
     return dg.AssetCheckResult(check_name=CHECK, passed=not violated, description=told)
+
+
+def _ratio(look: Look) -> dg.AssetCheckResult:
+    arrivals = look.evidence.arrivals if look.evidence else None
+    return dg.AssetCheckResult(
+        check_name=RATIO,
+        passed=arrivals is None or not arrivals.is_broken,
+        description=arrivals.told if arrivals else "no canary has units",
+    )
 
 
 def _metadata(look: Look) -> dict[str, Any]:
@@ -98,9 +114,11 @@ def _standing(record: RolloutRecord) -> dict[str, Any]:
 
 
 def _table(evidence: Evidence) -> str:
-    lines = ["| guardrail | verdict | measured | low | high | bound | units |", "|---" * 7 + "|"]
+    columns = ("guardrail", "verdict", "measured", "low", "high", "expected", "bound", "units")
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for each in evidence.findings:
-        numbers = (each.estimate, each.low, each.high, each.bound)
+        expected = each.expected and each.expected.estimate
+        numbers = (each.estimate, each.low, each.high, expected, each.bound)
         cells = ["" if number is None else f"{number:.4g}" for number in numbers]
         lines.append(f"| {each.name} | {each.verdict} | {' | '.join(cells)} | {each.units:,} |")
     return "\n".join(lines)

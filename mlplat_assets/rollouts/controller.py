@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from mlplat_assets.discovery import Catalogue, Declared
 from mlplat_assets.model_spec import ModelSpec
@@ -10,6 +11,8 @@ from mlplat_assets.rollout_spec import Rollout
 from mlplat_assets.rollouts import samples
 from mlplat_assets.rollouts.decision import Decision, Move, Standing, decide
 from mlplat_assets.rollouts.evidence import Evidence, of_canary, of_shadow, paired_quality
+from mlplat_assets.rollouts.expectation import expected_of
+from mlplat_assets.rollouts.first_requests import arrived
 from mlplat_assets.rollouts.tables import Tables, tables_of, take_in
 from resources.lake import Lake
 from resources.registry.errors import PromotionRefused
@@ -96,16 +99,22 @@ class Controller:
 
     def _measured(self, record: RolloutRecord) -> Evidence:
         limits, now = self.plan.guardrails, self.clock()
+        version = self.registry.version(record.model, record.version)
+        expected = expected_of(version.evidence, record.champion)
         shadow = samples.shadowed(self.lake, self._tables, record, now)
         if record.state is RolloutState.SHADOW:
-            return of_shadow(shadow, limits)
+            return of_shadow(shadow, limits, expected)
         served = samples.served(self.lake, self._tables, record, now, limits.latency)
-        found = of_canary(served, limits, len(record.shares))
+        found = of_canary(served, limits, len(record.shares), expected)
         # Labels of a shadow's pairs land while it is a canary, and later.
         late = (*found.findings, paired_quality(shadow, limits))
         if not record.is_open:
             late = tuple(each for each in late if each.name.startswith("quality"))
-        return Evidence(units=found.units, findings=late)
+            return Evidence(units=found.units, findings=late)
+        arrivals = arrived(
+            self.lake, self._tables, record, now, partial(self.registry.traffic_at, self.name)
+        )
+        return Evidence(units=found.units, findings=late, arrivals=arrivals)
 
     def _act(self, record: RolloutRecord, decision: Decision, evidence: Evidence) -> Look:
         if decision.move is Move.HOLD:

@@ -53,7 +53,8 @@ def decide(
     """The next move of a rollout that is open, or complete and not settled yet.
 
     A version that is surely worse is taken back at any time; it goes on by one step at most, and
-    only after the least time and the fewest units.
+    only after the least time and the fewest units. Units that do not arrive in their shares hold
+    it: the comparison is none, which is not the version's fault.
 
     Args:
         record: The rollout as it stands.
@@ -73,6 +74,9 @@ def decide(
         return Decision(move=Move.ROLL_BACK, reason=standing.obstacles.readiness)
     if record.frozen:
         return Decision(move=Move.HOLD, reason=f"frozen: {record.reason}")
+    if evidence.arrivals is not None and evidence.arrivals.is_broken:
+        told = f"{evidence.arrivals.told}; find what loses or moves units, or advance by hand"
+        return Decision(move=Move.HOLD, reason=told)
     if lacking := _lacking(record, evidence, now, plan):
         return Decision(move=Move.HOLD, reason=lacking)
     return _onward(record, standing, evidence, now)

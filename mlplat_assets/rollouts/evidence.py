@@ -7,6 +7,8 @@ import numpy as np
 
 from mlplat_assets.rollout_spec import Guardrails
 from mlplat_assets.rollouts import guardrails
+from mlplat_assets.rollouts.arrivals import Arrivals
+from mlplat_assets.rollouts.expectation import THE_SAME, Expected
 from mlplat_assets.rollouts.guardrails import Finding
 from mlplat_assets.statistics.moments import Moments
 from mlplat_assets.statistics.stability import Floats
@@ -67,10 +69,14 @@ class Served:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a decision rests on: units of the present leg, and every guardrail."""
+    """What a decision rests on: units of the present leg, every guardrail, and how units arrive.
+
+    `arrivals` are a canary's, None of what is no canary.
+    """
 
     units: int
     findings: tuple[Finding, ...]
+    arrivals: Arrivals | None = None
 
     @property
     def violated(self) -> list[Finding]:
@@ -79,17 +85,23 @@ class Evidence:
 
     def document(self) -> Json:
         """As JSON."""
-        return {"units": self.units, "findings": [asdict(each) for each in self.findings]}
+        return {
+            "units": self.units,
+            "findings": [asdict(each) for each in self.findings],
+            "arrivals": self.arrivals and asdict(self.arrivals),
+        }
 
 
-def of_shadow(found: Shadowed, limits: Guardrails) -> Evidence:
+def of_shadow(found: Shadowed, limits: Guardrails, expected: Expected = THE_SAME) -> Evidence:
     """Of the present leg, a shadow's."""
     alpha = limits.alpha * SHADOW_PART
     same = Moments(n=found.differences.n)
     findings = [
         guardrails.errors([found.failed], limits, alpha),
-        guardrails.shift([(same, found.differences)], found.live_spread, limits, alpha),
-        guardrails.distribution(found.live, found.shadow, limits, alpha),
+        guardrails.shift(
+            [(same, found.differences)], found.live_spread, limits, alpha, expected.difference
+        ),
+        guardrails.distribution(found.live, found.shadow, limits, alpha, expected.psi),
         paired_quality(found, limits),
     ]
     return Evidence(units=found.differences.n, findings=tuple(findings))
@@ -105,15 +117,17 @@ def paired_quality(found: Shadowed, limits: Guardrails) -> Finding:
     return guardrails.quality([(live, shadow)], limits, alpha, "quality as a shadow")
 
 
-def of_canary(found: Served, limits: Guardrails, steps: int) -> Evidence:
+def of_canary(
+    found: Served, limits: Guardrails, steps: int, expected: Expected = THE_SAME
+) -> Evidence:
     """Of all legs as a canary; the distribution is that of the present one of so many steps."""
     alpha = limits.alpha * (1 - SHADOW_PART)
     spread = sum((champion for champion, _ in found.predictions), NOTHING).variance ** 0.5
     findings = [
         guardrails.errors(found.failed, limits, alpha),
         guardrails.latency(found.slow, limits, alpha),
-        guardrails.shift(found.predictions, spread, limits, alpha),
-        guardrails.distribution(found.champion, found.version, limits, alpha / steps),
+        guardrails.shift(found.predictions, spread, limits, alpha, expected.difference),
+        guardrails.distribution(found.champion, found.version, limits, alpha / steps, expected.psi),
         guardrails.quality(found.losses, limits, alpha),
     ]
     units = found.failed[-1][1].n if found.failed else 0

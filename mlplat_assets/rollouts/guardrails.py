@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mlplat_assets.rollout_spec import Guardrails
+from mlplat_assets.statistics.intervals import Interval
 from mlplat_assets.statistics.moments import Moments
 from mlplat_assets.statistics.sequential import ConfidenceSequence, one_sided_sequence
 from mlplat_assets.statistics.stability import Floats, stability
@@ -25,7 +26,8 @@ class Finding:
     """One guardrail at one look.
 
     `low` and `high` bound the truth at all looks at once; both are None where nothing is known.
-    `units` are the version's.
+    `units` are the version's. `expected` is what its evaluation saw; the bound is beyond that, and
+    beyond 0 where it is None.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Finding:
     low: float | None
     high: float | None
     units: int
+    expected: Interval | None = None
 
     @property
     def told(self) -> str:
@@ -43,8 +46,10 @@ class Finding:
             return f"{self.name}: too few units to tell ({self.units:,})"
         ends = "" if self.low is None else f" [{self.low:.4g}, {self.high:.4g}]"
         beyond = "surely beyond" if self.verdict == "VIOLATED" else "not surely beyond"
-        units = f"{self.units:,} units"
-        return f"{self.name}: {self.estimate:.4g}{ends}, {beyond} {self.bound:.4g} ({units})"
+        held = f"{beyond} {self.bound:.4g}"
+        if self.expected is not None:
+            held = f"expected {self.expected}, {held} from there"
+        return f"{self.name}: {self.estimate:.4g}{ends}, {held} ({self.units:,} units)"
 
 
 def rate(mean: float, n: int) -> Moments:
@@ -75,20 +80,50 @@ def quality(
     return _enough(_higher(name, legs, bound, alpha), legs)
 
 
-def shift(legs: Sequence[Arms], spread: float, limits: Guardrails, alpha: float) -> Finding:
-    """Whether predictions are higher or lower by more than a share of the champion's spread."""
+def shift(
+    legs: Sequence[Arms],
+    spread: float,
+    limits: Guardrails,
+    alpha: float,
+    expected: Interval | None = None,
+) -> Finding:
+    """Whether predictions are higher or lower than expected by more than a share of the spread.
+
+    A difference that is fixed before the first look only moves the ends that the sequence is held
+    against, so what it says of all looks stands. That hours differ, and what chance left of the
+    holdout, is on the version's side: an end must be beyond the interval's.
+
+    Args:
+        legs: Predictions, by unit.
+        spread: Standard deviation of the champion's, in their unit as all else.
+        limits: How much of the spread is allowed.
+        alpha: Of both directions together.
+        expected: Version less champion; None for 0.
+    """
     champion, version = standardised(legs)
     found = one_sided_sequence(champion, version, alpha=alpha / 2, tuned_at=TUNED_AT)
     bound = limits.shift * spread
-    beyond = found.low > bound or found.high < -bound
+    low, high = (expected.low, expected.high) if expected else (0.0, 0.0)
+    beyond = found.low > high + bound or found.high < low - bound
     # A champion that says the same to everybody has no spread to measure by.
     fewest = FEWEST if spread > 0 else math.inf
-    return _enough(_finding("shift of predictions", found, bound, legs, beyond), legs, fewest)
+    finding = _finding("shift of predictions", found, bound, legs, beyond)
+    return _enough(replace(finding, expected=expected), legs, fewest)
 
 
-def distribution(reference: Floats, sample: Floats, limits: Guardrails, alpha: float) -> Finding:
-    """Whether the predictions are spread otherwise than the champion's."""
-    found = stability(reference, sample, bound=limits.psi, alpha=alpha)
+def distribution(
+    reference: Floats,
+    sample: Floats,
+    limits: Guardrails,
+    alpha: float,
+    expected: Interval | None = None,
+) -> Finding:
+    """Whether predictions are spread otherwise than the champion's by more than was expected.
+
+    The bound is above the upper end of the expected PSI's interval; None for 0.
+    """
+    allowed = limits.psi + (expected.high if expected else 0.0)
+    found = stability(reference, sample, bound=allowed, alpha=alpha)
     known = not math.isnan(found.psi)
     verdict: Verdict = "VIOLATED" if found.is_beyond else "OK" if known else "INCONCLUSIVE"
     return Finding(
@@ -99,6 +134,7 @@ def distribution(reference: Floats, sample: Floats, limits: Guardrails, alpha: f
         low=None,
         high=None,
         units=found.units,
+        expected=expected,
     )
 
 

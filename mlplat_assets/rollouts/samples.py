@@ -59,7 +59,7 @@ def served(
 def shadowed(lake: Lake, tables: Tables, record: RolloutRecord, now: datetime) -> Shadowed:
     """The shadow against the champion on the same requests, since it was one."""
     leg = record.legs[0]
-    since, until = _naive(leg.since), _naive(leg.until or now)
+    since, until = naive(leg.since), naive(leg.until or now)
     joined, loss, live_loss = _labelled(lake, tables, "s"), _loss(tables, "s"), _loss(tables, "p")
     if not joined:
         loss = live_loss = "null::double"
@@ -109,7 +109,7 @@ def _arms(
     bound = [
         value
         for number, leg in enumerate(legs)
-        for value in (number, _naive(leg.since), _naive(leg.until or now))
+        for value in (number, naive(leg.since), naive(leg.until or now))
     ]
     arm = "(({r}.version = ? and {r}.variant = ?) or ({r}.version = ? and {r}.variant = ?))"
     both = [record.version, CANARY, record.champion, CHAMPION]
@@ -161,7 +161,7 @@ def _spreads(
                 where version = ? and variant = ? and served_at >= ? and served_at < ?
                   and hash(prediction_id) % ? = 0
                 order by served_at limit {_SPREAD}""",
-            [version, variant, _naive(leg.since), _naive(leg.until or now), max(1, round(times))],
+            [version, variant, naive(leg.since), naive(leg.until or now), max(1, round(times))],
         )
         for version, variant, times in arms
     ]
@@ -223,6 +223,6 @@ def _loss(tables: Tables, side: str) -> str:
     return _LOSS[tables.task].format(p=side, column=tables.label[2])
 
 
-def _naive(moment: datetime) -> datetime:
+def naive(moment: datetime) -> datetime:
     """As the lake keeps UTC."""
     return moment.astimezone(UTC).replace(tzinfo=None)

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 # Units that the mixture is worth. At 0.2%, 48/52 of 20,000 units is found in 96% of experiments
 # with any from 400 to 4,000, and 4.5% instead of 5% in 24 to 29%.
 CONCENTRATION = 1200.0
+# Below which units surely arrive otherwise, over all looks together.
+RATIO_ALPHA = 0.002
 
 
 def ratio_evidence(counts: Sequence[int], shares: Sequence[float]) -> float:

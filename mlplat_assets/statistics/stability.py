@@ -54,17 +54,32 @@ def stability(reference: Floats, sample: Floats, *, bound: float, alpha: float) 
         return Stability(psi=math.nan, limit=math.inf, units=len(sample))
     look = int(math.log2(units / FEWEST)) + 1
     n = FEWEST * 2 ** (look - 1)
-    edges = np.unique(np.quantile(reference[:n], np.linspace(0, 1, BINS + 1)[1:-1]))
-    expected, found = (_shares(values[:n], edges) for values in (reference, sample))
-    psi = float(((found - expected) * np.log(found / expected)).sum())
+    edges = edges_of(reference[:n])
+    expected, found = (
+        np.bincount(bins_of(values[:n], edges), minlength=len(edges) + 1)
+        for values in (reference, sample)
+    )
+    psi = float(index_of(expected, found))
     information, spent = n / 2, 6 * alpha / (math.pi * look) ** 2
     limit = float(ncx2.isf(spent, max(len(edges), 1), bound * information)) / information
     return Stability(psi=psi, limit=limit, units=n)
 
 
-def _shares(values: Floats, edges: Floats) -> Floats:
+def edges_of(reference: Floats) -> Floats:
+    """What cuts values into bins of equal weight [at most `BINS` - 1], ascending."""
+    return np.unique(np.quantile(reference, np.linspace(0, 1, BINS + 1)[1:-1]))
+
+
+def bins_of(values: Floats, edges: Floats) -> npt.NDArray[np.intp]:
+    """The bin of each value [n], 0 to the number of edges."""
     # A value on an edge belongs above it, so that a constant has a bin of its own.
-    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+    return np.searchsorted(edges, values, side="right")
+
+
+def index_of(reference: npt.ArrayLike, sample: npt.ArrayLike) -> Floats:
+    """PSI of the units in each bin [..., bins], over the last axis."""
     # Half a unit more in each: with the usual floor of 0.0001, a bin that one unit in 200 is in and
     # that chance left empty adds 0.7 to the index.
-    return (counts + 0.5) / (len(values) + len(counts) / 2)
+    counts = (np.asarray(side, np.float64) + 0.5 for side in (reference, sample))
+    expected, found = (each / each.sum(axis=-1, keepdims=True) for each in counts)
+    return ((found - expected) * np.log(found / expected)).sum(axis=-1)

@@ -46,6 +46,8 @@ def test_the_champion_itself_is_level_with_the_champion_in_every_part(world: Wor
     card = json.loads((folder / "card.json").read_text())
     assert evidence["calibration"] == card["profile"]["calibration"]
     assert sum(card["profile"]["calibration"]["rows"]) == card["calibration"]["rows"]["measured"]
+    apart, level = evidence["answers_apart"], {"estimate": 0, "low": 0, "high": 0}
+    assert apart["shift"] == apart["psi"] == level and apart["champion_spread"] > 0.01
     assert evidence["method"]["unit"] == "day" and evidence["method"]["units"] == 7
     origins = [each for each in evidence["slices"] if each["column"] == "origin"]
     assert [each["value"] for each in origins] == ["EWR", "JFK", "LGA"]

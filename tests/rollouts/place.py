@@ -77,12 +77,21 @@ class Place:
         """The arms' shares by version."""
         return {arm.version: arm.share for arm in self.registry.traffic(MODEL).traffic.arms}
 
-    def serve(self, n: int, *, failing: float = 0.0, off: float = 0.0, blind: bool = False) -> None:
+    def serve(
+        self,
+        n: int,
+        *,
+        failing: float = 0.0,
+        off: float = 0.0,
+        blind: bool = False,
+        losing: float = 0.0,
+    ) -> None:
         """Requests of new units as the traffic table answers them, each at the clock's moment.
 
         `failing` is the share of the rolled out version's requests that fail, `off` how far its
         predictions are from the champion's, who is right: labels follow its probabilities. A
-        `blind` one predicts as often what the champion does, and of other units.
+        `blind` one predicts as often what the champion does, and of other units. `losing` is the
+        share of its requests that leave no record.
         """
         table = self.registry.traffic(MODEL)
         assert table.champion is not None
@@ -93,10 +102,14 @@ class Place:
             unit = f"unit-{self.units}"
             variant = table.traffic.variant(unit)
             version = arms.get(variant, table.champion.version)
-            made = {"unit_id": unit, "version": version, "variant": variant}
+            made = {
+                "unit_id": unit, "version": version, "variant": variant, "revision": table.revision,
+            }  # fmt: skip
             is_new = variant != "champion"
             its = min((self.random.beta(2, 5) if blind else live) + off, 1.0)
             self.labels[unit] = bool(self.random.random() < live)
+            if is_new and self.random.random() < losing:
+                continue
             if is_new and self.random.random() < failing:
                 lines[".failures"].append(self.failure(**made))
                 continue

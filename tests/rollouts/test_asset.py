@@ -10,7 +10,7 @@ import pytest
 
 from mlplat_assets.definitions import model_assets
 from mlplat_assets.keys import key
-from mlplat_assets.rollouts.asset import CHECK, rollout
+from mlplat_assets.rollouts.asset import CHECK, RATIO, rollout
 from mlplat_assets.rollouts.sensor import TAG, rollouts_due
 from tests.resources.registry_cases import MODEL, crown, register
 from tests.rollouts.place import Place, declared
@@ -55,6 +55,19 @@ def test_a_look_is_a_materialisation_with_its_evidence_and_a_check(
     )  # fmt: skip
     assert "data:image/png" in str(found["split"].value)
     assert "| PSI of predictions | VIOLATED |" in str(found["guardrails"].value)
+
+
+def test_units_that_do_not_arrive_in_their_shares_fail_a_check_of_their_own(
+    place: Place, instance: dg.DagsterInstance
+) -> None:
+    register(place.registry, "b", 1)
+    materialised(place, instance)
+    place.step(300)
+    place.serve(6000, losing=0.4)
+    place.clock.forward(hours=1)
+    ran = materialised(place, instance).get_asset_check_evaluations()
+    assert {each.check_name: each.passed for each in ran} == {CHECK: True, RATIO: False}
+    assert "units arrive at the version" in (ran[1].description or "")
 
 
 def test_the_sensor_asks_for_a_look_when_there_is_something_to_decide(

@@ -56,6 +56,52 @@ def test_a_shadow_whose_predictions_are_far_off_goes_back(place: Place) -> None:
     assert not place.look().moved, "the same version does not begin again"
 
 
+# What the shadow of the test below shows, 0.3 on answers of spread 0.16.
+APART = {
+    "shift": {"estimate": 1.9, "low": 1.7, "high": 2.1},
+    "psi": {"estimate": 3.0, "low": 2.0, "high": 4.0},
+    "champion_spread": 0.16,
+}
+
+
+def test_a_version_that_answers_otherwise_as_its_evaluation_saw_goes_on(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    crown(place.registry, "a")
+    register(place.registry, "b", 1, answers_apart=APART)
+    approve(place)
+    place.look()
+    for n in (300, 3000, 800):
+        look = place.step(n, off=0.3)
+        assert look.moved, look.reason
+    assert place.record.state is RolloutState.COMPLETE
+    (shift,) = (f for f in place.record.evidence["findings"] if f["name"].startswith("shift"))
+    assert shift["expected"]["estimate"] == pytest.approx(1.9 * 0.16)
+    assert shift["bound"] < 0.1 < shift["low"], "beyond the bound, were 0 expected"
+
+
+def test_a_canary_that_answers_as_the_champion_though_it_was_to_differ_goes_back(
+    tmp_path: Path,
+) -> None:
+    place = Place(tmp_path)
+    crown(place.registry, "a")
+    register(place.registry, "b", 1, answers_apart=APART)
+    place.look()
+    look = place.step(250, hours=0.1, blind=True)
+    assert place.record.state is RolloutState.ROLLED_BACK
+    assert "expected 0.304 [0.272, 0.336], surely beyond" in look.reason
+
+
+def test_a_canary_whose_units_leave_no_record_is_held_and_not_taken_back(place: Place) -> None:
+    place.look()
+    place.step(300)
+    look = place.step(6000, losing=0.4)
+    assert not look.moved and "its share gives it" in look.reason
+    assert (place.record.state, place.split) == (RolloutState.CANARY, {2: 10})
+    assert look.evidence is not None and look.evidence.document()["arrivals"]["p_value"] < 0.002
+    place.registry.rollouts.advance(place.record, actor="dan", reason="a disk was full")
+    assert place.split == {2: 30}
+
+
 def test_a_canary_that_fails_goes_back_within_a_few_dozen_units(place: Place) -> None:
     place.look()
     place.step(300)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from mlplat_assets.rollout_spec import Guardrails, Rollout
+from mlplat_assets.rollouts.arrivals import Arrivals
 from mlplat_assets.rollouts.decision import Decision, Move, Standing, decide
 from mlplat_assets.rollouts.evidence import Evidence
 from mlplat_assets.rollouts.guardrails import errors, rate
@@ -95,6 +96,22 @@ def test_late_labels_take_back_what_was_complete() -> None:
 def test_a_frozen_one_holds() -> None:
     frozen = record(1, frozen=True, reason="dana looks at it")
     assert asked(frozen) == Decision(move=Move.HOLD, reason="frozen: dana looks at it")
+
+
+def test_units_that_do_not_arrive_in_their_shares_hold_it_and_do_not_take_it_back() -> None:
+    lost = Arrivals(champion=9000, version=400, declared=940, p_value=1e-9)
+    level = Arrivals(champion=9000, version=990, declared=999, p_value=0.7)
+    at = START + 100 * HOUR
+    for found in (record(1), record(1, 5, 25, 50)):
+        moves = []
+        for arrivals, finding in ((level, GOOD), (lost, GOOD), (lost, BAD)):
+            measured = Evidence(units=9000, findings=(finding,), arrivals=arrivals)
+            decided = decide(found, standing(), measured, at, PLAN)
+            moves.append(decided.move)
+            if arrivals is lost and finding is GOOD:
+                assert decided.reason.startswith("400 of 9,400 units arrive at the version")
+        assert moves[0] in (Move.ADVANCE, Move.COMPLETE)
+        assert moves[1:] == [Move.HOLD, Move.ROLL_BACK]
 
 
 def test_the_last_step_waits_for_approvals_once_and_goes_on_with_them() -> None:

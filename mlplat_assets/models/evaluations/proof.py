@@ -41,6 +41,7 @@ def evidence_of(
         "method": found.comparison.method,
         "calibration_noise": found.calibration_noise,
         "estimate_gaps": {name: each.json() for name, each in found.estimate_gaps.items()},
+        "answers_apart": found.answers_apart.json() if found.answers_apart else None,
         "gates": found.gates.gates,
         "slices": found.slices,
         "fairness": found.fairness,
