@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench.closed_loop.report import quiet, say
 from bench.machine import machine
+from bench.replayed_year.account import account
 from bench.replayed_year.timeline import timeline
 from mlplat_assets.demo.workplace import fresh_settings
 from resources.settings import REPOSITORY
@@ -31,7 +32,9 @@ def main() -> int:
     if not given.draw:
         with tempfile.TemporaryDirectory(prefix="mlplat-year-") as scratch:
             play((given.home or Path(scratch)).resolve())
-    PICTURE.write_bytes(timeline(json.loads(RESULTS.read_text())))
+    found = json.loads(RESULTS.read_text())
+    PICTURE.write_bytes(timeline(found))
+    say(account(found))
     say(f"{RESULTS.relative_to(REPOSITORY)}, {PICTURE.relative_to(REPOSITORY)}")
     return 0
 

@@ -6,20 +6,13 @@ from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from bench.replayed_year.account import HOLIDAYS
 from mlplat_assets.drawing import COLOURS, INK, QUIET, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Federal holidays of the United States in the served days, those of much travel.
-HOLIDAYS = {
-    "2013-05-27": "Memorial Day",
-    "2013-07-04": "4 July",
-    "2013-09-02": "Labor Day",
-    "2013-11-28": "Thanksgiving",
-    "2013-12-25": "Christmas",
-}
 # So many of the worst days are named on the picture, none so near to a worse one.
 NAMED_DAYS, NEAR_DAYS = 8, 9
 SHOWN_COLUMNS = 14
@@ -88,10 +81,11 @@ def _late(axes: "Axes", found: Found) -> None:
     for row in _worst(flights):
         told = f"{date.fromisoformat(row['day']):%-d %b}"
         _note(axes, told, _day(row["day"]), row["late"], INK)
-    held = {day: name for day, name in HOLIDAYS.items() if found["first"] <= day <= found["last"]}
-    for day, name in held.items():
-        axes.axvline(_day(day), color=_BLUE, linewidth=0.8, linestyle=(0, (3, 3)))
-        _note(axes, name, _day(day), 1.0, _BLUE, above=True)
+    for day, name in HOLIDAYS.items():
+        if found["first"] <= day.isoformat() <= found["last"]:
+            at = _day(day.isoformat())
+            axes.axvline(at, color=_BLUE, linewidth=0.8, linestyle=(0, (3, 3)))
+            _note(axes, name, at, 1.0, _BLUE, above=True)
     axes.set(title="Share of flights more than 15 minutes late", ylim=(0, 1))
     axes.grid(axis="x", visible=False)
 

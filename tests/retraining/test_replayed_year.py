@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from bench.replayed_year.account import account, why
 from bench.replayed_year.play import LABELS, SERVED, land, put_aside, weeks
 from bench.replayed_year.timeline import reigns, timeline
 from mlplat_assets.demo.plan import Days
@@ -78,3 +79,18 @@ def test_a_version_reigns_from_the_day_after_its_promotion_to_the_next_ones() ->
 def test_a_year_without_requests_is_drawn_as_well() -> None:
     for record in (_record(), _record() | {"events": [], "performance": []}):
         assert timeline(record).startswith(b"\x89PNG")
+
+
+def test_a_day_drifted_by_its_storm_the_season_or_a_holiday() -> None:
+    storm, calm = date(2013, 7, 9), date(2013, 9, 20)
+    late = {storm: 0.55, calm: 0.1}
+    assert why(date(2013, 7, 10), ["carrier_recent__late_share_24h"], late) == "55% late on 9 Jul"
+    assert why(calm, ["weather__temp"], late) == "temperature"
+    assert why(date(2013, 12, 24), ["distance"], late) == "Christmas"
+    assert why(calm, ["distance", "dest"], late) == "distance, dest"
+
+
+def test_the_account_has_a_row_for_each_request() -> None:
+    lines = account(_record()).splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| 7 Apr", "| 14 Apr", "| 21 Apr"]
+    assert "| 10 Apr: 50% late on 10 Apr |" in lines[3]
