@@ -171,7 +171,7 @@ from mlplat_assets.keys import key
 from resources.lake import lake_from
 from resources.settings import from_environment
 
-graph = Graph()
+graph = Graph(defs())
 raw = [key("raw", "flights", name) for name in ("weather", "arrivals")]
 views = ("destination_day", "weather_trend")
 made = [key("features", "flights", name) for name in views]

@@ -6,7 +6,6 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.dagster_run import RunsFilter
 
-from mlplat_assets.definitions import defs
 from mlplat_assets.demo.plan import Days
 from mlplat_assets.models.handoff import latest
 from mlplat_assets.retraining.signals import RETRAINING_TAG
@@ -15,10 +14,10 @@ from mlplat_assets.retraining.signals import RETRAINING_TAG
 class Graph:
     """Materialises assets of the code location and reads what runs left in the instance."""
 
-    def __init__(self) -> None:
-        """Load the code location and open the instance that DAGSTER_HOME names."""
+    def __init__(self, definitions: dg.Definitions) -> None:
+        """Open the instance that DAGSTER_HOME names, for the assets of the definitions."""
         self.instance = dg.DagsterInstance.get()
-        self._job = defs().resolve_implicit_global_asset_job_def()
+        self.job = definitions.resolve_implicit_global_asset_job_def()
 
     def materialise(self, keys: Iterable[dg.AssetKey], days: Days | None = None) -> str:
         """One run over the assets, of all the days at once; returns the run id.
@@ -30,7 +29,7 @@ class Graph:
         if days is not None:
             tags["dagster/asset_partition_range_start"] = days.first.isoformat()
             tags["dagster/asset_partition_range_end"] = days.last.isoformat()
-        done = self._job.execute_in_process(
+        done = self.job.execute_in_process(
             instance=self.instance, asset_selection=list(keys), tags=tags, raise_on_error=True
         )
         return done.run_id

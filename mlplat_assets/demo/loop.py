@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from mlplat_assets.catalogue import catalogue
 from mlplat_assets.demo.graph import Graph
 from mlplat_assets.demo.plan import APPROVER, MODEL, Days
 from mlplat_assets.demo.replay import Traffic, replay, requests
 from mlplat_assets.demo.workplace import wait_until
+from mlplat_assets.discovery import Catalogue
 from mlplat_assets.keys import Stage, key
 from mlplat_assets.models.inputs import model_inputs
 from mlplat_assets.monitoring.skew import SkewReport, audit
@@ -26,16 +26,18 @@ _FOLLOW_SECONDS = 180.0
 class Loop:
     """The state of one demo: the stores, the graph, and the traffic seen so far."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Open the stores and load the code location."""
+    def __init__(
+        self, settings: Settings, declared: Catalogue, definitions: dg.Definitions
+    ) -> None:
+        """Open the stores; the definitions are those of what is declared."""
         self.settings = settings
-        self.catalogue = catalogue()
+        self.catalogue = declared
         self.model = self.catalogue.models[MODEL]
         self.inputs = model_inputs(self.model, self.catalogue)
         self.lake = lake_from(settings)
         self.registry = registry(settings.registry_url, token=settings.token)
         self.registry.migrate()
-        self.graph = Graph()
+        self.graph = Graph(definitions)
         self.traffic: dict[Days, Traffic] = {}
 
     def asset(self, stage: Stage) -> dg.AssetKey:

@@ -36,10 +36,12 @@ def run_demo(settings: Settings, console: Console) -> None:
     settings = fresh_settings(settings.home)
     os.environ.update(settings.environment(), DAGSTER_EVENT_BATCH_SIZE="1000")
     with _quiet(settings.home / "demo.log", console) as screen, ExitStack() as children:
+        from mlplat_assets.catalogue import catalogue
+        from mlplat_assets.definitions import defs
         from mlplat_assets.demo.loop import Loop
         from mlplat_assets.demo.summary import summary
 
-        loop = Loop(settings)
+        loop = Loop(settings, catalogue(), defs())
         step = _steps(screen)
         with step("Sources and features of the year, labels until the model goes live"):
             loop.build_features(YEAR)
