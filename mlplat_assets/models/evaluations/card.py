@@ -138,7 +138,7 @@ def _metrics(evidence: Mapping[str, Any]) -> list[Block]:
         f"them. AUC by {method['auc']}; accuracy by {method['accuracy']}; all else by "
         f"{method['others']}, {method['resamples']} resamples, seed {method['seed']}."
     )
-    return [Grid(header=tuple(header), rows=rows), how, *_apart(evidence["answers_apart"])]
+    return [Grid(header=tuple(header), rows=rows), how, *_apart(evidence.get("answers_apart"))]
 
 
 def _apart(found: Mapping[str, Any] | None) -> list[Block]:
