@@ -1,6 +1,6 @@
 """What the lake's experiment tables hold, as the console shows it."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -31,13 +31,16 @@ class ExperimentResult:
     snapshot: int | None
 
 
-def experiment_results(connection: duckdb.DuckDBPyConnection) -> list[ExperimentResult]:
-    """Every experiment that was analysed, by name."""
+def experiment_results(
+    connection: duckdb.DuckDBPyConnection, wanted: Container[str] | None = None
+) -> list[ExperimentResult]:
+    """The wanted experiments that were analysed, by name; None wants every one."""
     found = connection.execute(
         "select table_name from duckdb_columns() where database_name = 'lake' "
         "and schema_name = 'experiments' and column_name = 'verdict_arm' order by 1"
     )
-    results = [_result(connection, name) for (name,) in found.fetchall()]
+    tables = [name for (name,) in found.fetchall() if wanted is None or _name(name) in wanted]
+    results = [_result(connection, name) for name in tables]
     return [each for each in results if each is not None]
 
 
@@ -52,7 +55,7 @@ def _result(connection: duckdb.DuckDBPyConnection, table_name: str) -> Experimen
         return None
     whole = looks[0]
     return ExperimentResult(
-        name=table_name.replace("__", ".", 1),
+        name=_name(table_name),
         day=whole["partition_day"],
         verdict=whole["verdict"],
         arm=whole["verdict_arm"],
@@ -62,3 +65,7 @@ def _result(connection: duckdb.DuckDBPyConnection, table_name: str) -> Experimen
         digest=whole["rows_digest"],
         snapshot=whole["lake_snapshot"],
     )
+
+
+def _name(table_name: str) -> str:
+    return table_name.replace("__", ".", 1)

@@ -10,15 +10,10 @@ from mlplat_assets.commands.registered import metrics_of
 from mlplat_assets.commands.stores import NotThereYet, StoreAway
 from mlplat_assets.console import proof
 from mlplat_assets.console.desk import Desk
-from mlplat_assets.console.drift_tables import (
-    DayVerdict,
-    compared_days,
-    last_day,
-    newest_verdicts,
-)
+from mlplat_assets.console.drift_tables import DayVerdict, compared_days, last_day
 from mlplat_assets.console.heat_map import BROKEN, DAYS, LEVELS, UNKNOWN, heat_map, versions_of
+from mlplat_assets.console.lake_facts import experiments, lake_facts
 from mlplat_assets.console.overview import Watched, glances
-from mlplat_assets.console.performance_tables import performance_days
 from mlplat_assets.console.refusals import Refused, not_found
 from mlplat_assets.console.split import split
 from resources.registry.errors import TrafficInvalid, UnknownVersion
@@ -26,7 +21,6 @@ from resources.registry.survey import Surveyed
 from resources.registry.waiting import Waiting
 
 _VERSIONS = 30
-_PERFORMANCE_DAYS = 28
 # Of the graph, in its order; each model has them all.
 _ASSETS = (
     "training_sets", "candidates", "evaluations", "versions", "approvals", "champions", "bentos",
@@ -83,12 +77,6 @@ def model(desk: Desk, request: Request) -> Response:
     except NotThereYet:
         pass
     desk.require_known(name, versions)
-    try:
-        with desk.stores.lake() as lake:
-            verdict = newest_verdicts(lake, [name]).get(name)
-            performance = performance_days(lake, name, _PERFORMANCE_DAYS)
-    except NotThereYet:
-        verdict, performance = None, []
     champion = traffic.champion.version if traffic and traffic.champion else None
     return desk.page(
         request,
@@ -107,8 +95,8 @@ def model(desk: Desk, request: Request) -> Response:
         alerts=alerts,
         rollout=rollout,
         locked=desk.locked(),
-        verdict=verdict,
-        performance=performance,
+        told=lake_facts(desk, name),
+        experiments={each: desk.declared.experiments[each] for each in experiments(desk, name)},
         assets=_ASSETS,
     )
 

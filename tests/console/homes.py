@@ -13,6 +13,7 @@ import uvicorn
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.console.app import app
 from mlplat_assets.console.desk import desk
+from mlplat_assets.discovery import Catalogue
 from resources.registry.identity import Role
 from resources.registry.registry import registry
 from resources.settings import Settings
@@ -101,10 +102,12 @@ class Clock:
 
 
 @contextmanager
-def console(settings: Settings, clock: Clock | None = None) -> Iterator[int]:
+def console(
+    settings: Settings, clock: Clock | None = None, declared: Catalogue | None = None
+) -> Iterator[int]:
     """The port of a console of this process."""
     port = free_port()
-    application = app(desk(settings, catalogue(), clock or Clock()))
+    application = app(desk(settings, declared or catalogue(), clock or Clock()))
     server = uvicorn.Server(
         uvicorn.Config(application, host="127.0.0.1", port=port, log_level="warning")
     )
