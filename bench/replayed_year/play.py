@@ -106,21 +106,27 @@ class Year:
                 yield [said, *(f"  {one.trigger}: {one.outcome}: {one.why}" for one in events)]
 
     def record(self) -> dict[str, Any]:
-        """What a timeline shows: each column by day, performance by day, and what was decided."""
+        """What a timeline shows: what drifted by day, performance by day, and what was decided."""
         return {
             "first": SERVED.first,
             "last": SERVED.last,
-            "drift": self._read(
-                """select partition_day as day, version, verdict, "column", psi, threshold, drifted
-                   from drift.flights__arrival_delay order by day, version, "column" """
+            "days": self._read(
+                """select distinct partition_day as day, version, verdict
+                   from drift.flights__arrival_delay order by 1, 2"""
+            ),
+            "drifted": self._read(
+                """select partition_day as day, "column", round(psi, 4) as psi,
+                          round(threshold, 4) as threshold
+                   from drift.flights__arrival_delay where drifted order by 1, 2"""
             ),
             "performance": self._read(
-                """select partition_day as day, version, "rows", auc
+                """select partition_day as day, version, "rows", round(auc, 5) as auc
                    from performance.flights__arrival_delay
                    where variant = 'champion' order by day, version"""
             ),
             "flights": self._read(
-                """select event_timestamp::date as day, count(*) as "rows", avg(is_late) as late
+                """select event_timestamp::date as day, count(*) as "rows",
+                          round(avg(is_late), 5) as late
                    from labels.flights__arrival_delay
                    where event_timestamp::date between ? and ? group by 1 order by 1""",
                 SERVED,

@@ -35,7 +35,7 @@ def timeline(found: Found) -> bytes:
     def draw(figure: "Figure") -> None:
         rows = figure.subplots(4, 1, sharex=True, height_ratios=(1.0, 2.6, 1.3, 0.9))
         _late(rows[0], found)
-        _columns(rows[1], found["drift"])
+        _columns(rows[1], found)
         _quality(rows[2], found)
         _decisions(rows[3], found["events"])
         rows[3].set_xlim(first, last + 1)
@@ -99,23 +99,23 @@ def _worst(flights: Sequence[Found]) -> list[Found]:
     return found[:NAMED_DAYS]
 
 
-def _columns(axes: "Axes", drift: Sequence[Found]) -> None:
+def _columns(axes: "Axes", found: Found) -> None:
     """A row for each column that drifted, the most often first; above them the days that did."""
     import numpy as np
     from matplotlib.colors import LinearSegmentedColormap
 
-    drifted = [row for row in drift if row["drifted"]]
-    named = Counter(row["column"] for row in drifted)
+    named = Counter(row["column"] for row in found["drifted"])
     shown = [name for name, _ in named.most_common(SHOWN_COLUMNS)]
-    days = [_day(row["day"]) for row in drift]
-    first, last = min(days), max(days)
+    first, last = _day(found["first"]), _day(found["last"])
     excess = np.full((len(shown) + 1, last - first + 1), np.nan)
-    for row, day in zip(drift, days, strict=True):
+    for row in found["days"]:
         if row["verdict"] == "DRIFT":
-            excess[0, day - first] = DARKEST
-        if row["drifted"] and row["column"] in shown:
+            excess[0, _day(row["day"]) - first] = DARKEST
+    for row in found["drifted"]:
+        if row["column"] in shown:
             ratio = row["psi"] / max(row["threshold"], 1e-9)
-            excess[1 + shown.index(row["column"]), day - first] = min(ratio, DARKEST)
+            place = 1 + shown.index(row["column"]), _day(row["day"]) - first
+            excess[place] = min(ratio, DARKEST)
     colours = LinearSegmentedColormap.from_list("excess", ["#f6cbb0", _RED, "#7f2f00"])
     edges = np.arange(first, last + 2), np.arange(len(shown) + 2) - 0.5
     axes.pcolormesh(*edges, excess, cmap=colours, vmin=1, vmax=DARKEST)
@@ -124,10 +124,7 @@ def _columns(axes: "Axes", drift: Sequence[Found]) -> None:
     axes.tick_params(axis="y", length=0, labelsize=7.5)
     axes.set_ylim(len(shown) + 0.5, -0.5)
     axes.axhline(0.5, color=QUIET, linewidth=0.8)
-    axes.set_title(
-        f"Columns that drifted from what was learned: PSI over threshold, darkest from {DARKEST:g} "
-        f"times{more}"
-    )
+    axes.set_title(f"Drifted columns: PSI over its threshold, darkest from {DARKEST:g} times{more}")
 
 
 def _quality(axes: "Axes", found: Found) -> None:
@@ -141,10 +138,12 @@ def _quality(axes: "Axes", found: Found) -> None:
     for (version, week), rows in sorted(weeks.items()):
         mean = sum(row["auc"] * row["rows"] for row in rows) / sum(row["rows"] for row in rows)
         lines[version].append((first + 7 * week + 3, mean))
-    for version, points in lines.items():
-        x, y = zip(*points, strict=True)
-        axes.plot(x, y, "o-", color=_colour(version), markersize=3)
-    axes.margins(y=0.25)
+    points = sorted(point for each in lines.values() for point in each)
+    axes.plot(*zip(*points, strict=True), color=QUIET, linewidth=0.8)
+    for version, each in lines.items():
+        axes.plot(*zip(*each, strict=True), "o", color=_colour(version), markersize=4)
+    low, high = min(value for _, value in points), max(value for _, value in points)
+    axes.set_ylim(low - 0.5 * max(high - low, 0.02), high + 0.1 * max(high - low, 0.02))
     for start, end, version in reigns(found):
         axes.axvspan(start, end, ymax=0.06, color=_colour(version), alpha=0.8)
         _note(axes, f"v{version}", start, 0.2, INK, above=True)
@@ -156,14 +155,12 @@ def _colour(version: int) -> str:
 
 
 def _decisions(axes: "Axes", events: Sequence[Found]) -> None:
-    """A row for each outcome, a mark for each request; the version beside one that was promoted."""
+    """A row for each outcome, a mark for each request."""
     rows = {outcome: place for place, outcome in enumerate(_OUTCOMES)}
     for event in events:
         day, row = _day(event["day"]) + 1, rows[event["outcome"]]
         _, mark, colour = _OUTCOMES[event["outcome"]]
         axes.plot([day], [row], mark, color=colour, markersize=6)
-        if event["version"]:
-            _note(axes, f"v{event['version']}", day + 1, row, INK)
     axes.set_yticks(range(len(rows)), [told for told, _, _ in _OUTCOMES.values()])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(rows) - 0.5, -0.6)
