@@ -105,10 +105,11 @@ def test_a_canary_whose_units_leave_no_record_is_held_and_not_taken_back(place: 
 def test_a_canary_that_fails_goes_back_within_a_few_dozen_units(place: Place) -> None:
     place.look()
     place.step(300)
-    look = place.step(400, hours=0.1, failing=0.7)
+    # About 70 of them, give or take 8 by the table's random salt; of 25 it could not be told.
+    look = place.step(700, hours=0.1, failing=0.7)
     assert place.record.state is RolloutState.ROLLED_BACK and "errors" in look.reason
     assert place.split == {}
-    assert look.evidence is not None and look.evidence.units < 80
+    assert look.evidence is not None and look.evidence.units < 110
     champion = place.registry.champion(MODEL)
     assert champion is not None and champion.number == 1
 
