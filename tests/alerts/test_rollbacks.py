@@ -51,7 +51,8 @@ def test_a_rollback_by_the_controller_is_p1_at_the_next_look(place: Place, book:
     place.look()
     place.step(300)
     assert book.look() == []
-    place.step(400, hours=0.1, failing=0.7)
+    # Of 400 the table's random salt gives the version 25 at times, too few to tell.
+    place.step(700, hours=0.1, failing=0.7)
     assert place.record.state is RolloutState.ROLLED_BACK
     assert book.look() == [Said.OPENED]
     assert book.open() == [(Severity.P1, "rolled_back", MODEL, "rollout 1")]

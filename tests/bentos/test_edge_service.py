@@ -163,6 +163,8 @@ def test_a_service_that_everybody_could_reach_does_not_start(tmp_path: Path) -> 
 def test_a_worker_on_such_a_socket_ends_its_supervisor(tmp_path: Path) -> None:
     code = (
         "import signal, socket, subprocess, sys\n"
+        # Dagster gives SIGTERM what SIGINT has: nothing, in a job of the background.
+        "signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
         "listening = socket.create_server(('0.0.0.0', 0))\n"
         "worker = [sys.executable, '-m', '_bentoml_impl.worker.service', sys.argv[1], '--fd', "
         "str(listening.fileno()), '--worker-id', '1']\n"
