@@ -25,6 +25,10 @@ def ray_cluster(address: str, cpus: int | None = None) -> Iterator[None]:
         raise ValueError("Ray is not installed; install mlplat[ray]") from error
     quiet: dict[str, Any] = {"logging_level": "warning", "log_to_driver": False}
     if address == LOCAL:
+        from ray._private import ray_constants
+
+        # Another may have imported ray before.
+        ray_constants.ENABLE_RAY_CLUSTER = False
         ray.init(num_cpus=cpus, include_dashboard=False, **quiet)
     else:
         ray.init(address=address, **quiet)

@@ -23,7 +23,11 @@ STILL |= {"dropout": 0.0, "blank": 0.0, "patience": 9}
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """Ray with two CPUs on the loopback interface, ended with all its processes."""
+    """Ray with two CPUs on the loopback interface, ended with all its processes.
+
+    Ray is imported before, without what the cluster says by environment, as by another library.
+    """
+    pytest.importorskip("ray")
     with ray_cluster("local", cpus=2):
         yield
 
