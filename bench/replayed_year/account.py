@@ -103,4 +103,4 @@ def _first(told: str) -> str:
 def _decisive(told: str) -> str:
     """The part of the gates' words that compares with the champion; all of other words."""
     compared = [part for part in told.split("; ") if "champion" in part]
-    return (compared or [told])[0].removesuffix(": within the margin 0.03")
+    return (compared or [told])[0].partition(": within the margin")[0]

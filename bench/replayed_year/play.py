@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from bench.replayed_year.late_labels import land, put_aside
 from mlplat_assets.catalogue import catalogue
 from mlplat_assets.definitions import assemble
 from mlplat_assets.demo.loop import Loop
@@ -20,7 +20,6 @@ from mlplat_assets.retraining.asset import watched
 from mlplat_assets.retraining.decisions import Watched
 from mlplat_assets.retraining.sensor import judgements, launches
 from mlplat_assets.retraining.upstream import Upstream
-from resources.lake import Lake
 from resources.registry.records import Action
 from resources.registry.retraining_records import Retraining, RetrainingState
 from resources.settings import Settings
@@ -28,7 +27,6 @@ from resources.settings import Settings
 # The three months before teach version 1.
 SERVED = Days(first=date(2013, 4, 1), last=YEAR.last)
 WEEK = timedelta(days=7)
-LABELS = "labels.flights__arrival_delay"
 # Of the last flights of a week labels come in the next one: its first two days are told again.
 LATE = timedelta(days=2)
 
@@ -206,36 +204,6 @@ def declared() -> Catalogue:
     retrain = replace(model.spec.retrain, cooldown=timedelta(0), budget=1000)
     spec = replace(model.spec, retrain=retrain)
     return replace(found, models={MODEL: replace(model, spec=spec)}, experiments={})
-
-
-def put_aside(lake: Lake, days: Days) -> pa.Table:
-    """Take the labels of days out of the lake as if they had not come; gives them.
-
-    dbt builds a year of labels in the time of a week.
-    """
-    span = [days.first, days.last]
-    with lake.write() as connection:
-        rows = connection.execute(
-            "select * from labels.flights__arrival_delay where partition_day between ? and ?", span
-        ).to_arrow_table()
-        connection.execute(
-            "delete from labels.flights__arrival_delay where partition_day between ? and ?", span
-        )
-        connection.execute(
-            """delete from lineage.partition_versions
-               where table_name = ? and partition_day between ? and ?""",
-            [LABELS, *span],
-        )
-    return rows
-
-
-def land(lake: Lake, labels: pa.Table, days: Days) -> None:
-    """Put the labels of days into the lake, as the asset does."""
-    day = pc.field("partition_day")
-    lake.replace_days(
-        LABELS, labels.filter((day >= days.first) & (day <= days.last)), days.first, days.last
-    )
-    lake.record_partitions(LABELS, days.first, days.last, "")
 
 
 def weeks() -> Iterator[Days]:

@@ -62,7 +62,9 @@ def answers_apart(
     None where the champion says the same to every row, so that there is no measure.
     """
     order = np.argsort(times, kind="stable")
-    ours, theirs = (_answers(given)[order] for given in (candidate, champion))
+    ours, theirs = (
+        journalled(np.asarray(given, np.float64))[order] for given in (candidate, champion)
+    )
     if not np.ptp(theirs):
         return None
     spread = float(theirs.std())
@@ -75,10 +77,9 @@ def answers_apart(
     )
 
 
-def _answers(predictions: Floats) -> Floats:
-    """The number that is journalled of each row: of classes, the greatest probability."""
-    given = np.asarray(predictions, np.float64)
-    return given.max(axis=1) if given.ndim > 1 else given
+def journalled(predictions: Floats) -> Floats:
+    """One number a row [n], as the journal holds it: of classes [n, K], the most probable one's."""
+    return predictions.max(axis=1) if predictions.ndim > 1 else predictions
 
 
 def _stretches(times: npt.NDArray[np.datetime64]) -> Iterator[slice]:

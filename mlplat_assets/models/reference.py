@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlplat_assets.assessment.answers import journalled
 from mlplat_assets.assessment.calibration import CalibrationTable, calibration_table
 from mlplat_assets.model_spec import ModelSpec, Task
 from mlplat_assets.models.artefact import input_columns
@@ -37,7 +38,7 @@ def version_profile(
     profile = reference_profile(
         parts.train.select(columns),
         parts.train["event_timestamp"].dt.date(),
-        decided(served.predict(input_columns(parts.train, fitted.preprocessing))),
+        journalled(served.predict(input_columns(parts.train, fitted.preprocessing))),
         quantile=spec.drift.quantile,
         segments=spec.drift.segments,
     )
@@ -57,8 +58,3 @@ def unseen_calibration(
     """
     fitted_on: int = calibrated.get("rows", {}).get("fitted", 0)
     return calibration_table(task, truth[fitted_on:], answers[fitted_on:])
-
-
-def decided(predictions: "NDArray") -> "NDArray":
-    """One number a row [n], as the journal holds it: of classes, the most probable one's."""
-    return predictions.max(axis=1) if predictions.ndim > 1 else predictions

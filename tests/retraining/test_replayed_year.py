@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from bench.replayed_year.account import account, drifted_days, why
-from bench.replayed_year.play import LABELS, SERVED, land, put_aside, weeks
+from bench.replayed_year.late_labels import LABELS, land, put_aside
+from bench.replayed_year.play import SERVED, weeks
 from bench.replayed_year.timeline import reigns, timeline
 from mlplat_assets.demo.plan import Days
 from resources.lake import VERSIONS, Lake
