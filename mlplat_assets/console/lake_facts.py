@@ -11,7 +11,7 @@ from mlplat_assets.console.experiment_tables import ExperimentResult, experiment
 from mlplat_assets.console.metric_chart import Chart, metric_chart
 from mlplat_assets.console.performance_tables import (
     champion_days,
-    newest_findings,
+    champion_findings,
     performance_days,
 )
 
@@ -51,7 +51,7 @@ def lake_facts(desk: Desk, model: str) -> LakeFacts:
             return LakeFacts(
                 verdict=newest_verdicts(lake, [model]).get(model),
                 performance=performance_days(lake, model, _DAYS),
-                findings=newest_findings(lake, model),
+                findings=champion_findings(lake, model),
                 chart=metric_chart(metric, days) if metric else None,
                 results={
                     each.name: each for each in experiment_results(lake, experiments(desk, model))

@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 
 from mlplat_assets.keys import table
+from mlplat_assets.monitoring.performance.newest import newest_findings
 from resources.registry.traffic_table import CHAMPION
 
 Rows = list[Mapping[str, Any]]
@@ -50,30 +51,12 @@ def champion_days(
     return found.to_arrow_table().to_pylist()
 
 
-def newest_findings(connection: duckdb.DuckDBPyConnection, model: str) -> Rows:
-    """What was found of the champion, by claim, version and subject; none before any.
-
-    Of each claim the newest day on which something could be measured, else the newest: the same
-    as the checks of the asset tell.
-    """
+def champion_findings(connection: duckdb.DuckDBPyConnection, model: str) -> Rows:
+    """What was found of the champion, as the asset's checks tell it; none before any."""
     name = f"{_table(model)}__findings"
     if not _is_there(connection, name):
         return []
-    found = connection.execute(
-        f"""with own as (
-                select partition_day, version, claim, subject, verdict, value, reason
-                from {name} where variant = ?
-            ),
-            chosen as (
-                select claim, coalesce(
-                    max(partition_day) filter (where value is not null), max(partition_day)
-                ) as day from own group by claim
-            )
-            select own.* from own join chosen using (claim)
-            where partition_day = day order by claim, version, subject""",
-        [CHAMPION],
-    )
-    return found.to_arrow_table().to_pylist()
+    return connection.execute(newest_findings(name), [CHAMPION]).to_arrow_table().to_pylist()
 
 
 def _is_there(connection: duckdb.DuckDBPyConnection, name: str) -> bool:

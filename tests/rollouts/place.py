@@ -18,7 +18,7 @@ from resources.digests import digest
 from resources.registry.registry import registry
 from resources.registry.rollout_record import RolloutRecord
 from tests.resources.conftest import Clock
-from tests.resources.registry_cases import MODEL
+from tests.resources.registry_cases import MODEL, crown, register
 from tests.small_home import open_lake, settings_at
 
 NOW = datetime(2013, 6, 1, 12, tzinfo=UTC)
@@ -36,6 +36,15 @@ def declared(plan: Rollout = PLAN) -> tuple[Declared[ModelSpec], Catalogue]:
     model = found.models[MODEL]
     made = replace(model, spec=replace(model.spec, rollout=plan))
     return made, replace(found, models={**found.models, MODEL: made})
+
+
+def shadowing(home: Path) -> "Place":
+    """A place with version 1 in production and version 2 as its shadow."""
+    made = Place(home)
+    crown(made.registry, "a")
+    register(made.registry, "b", 1)
+    made.look()
+    return made
 
 
 class Place:

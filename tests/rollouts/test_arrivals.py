@@ -10,8 +10,8 @@ from mlplat_assets.rollouts.arrivals import Arrivals, arrivals_of
 from mlplat_assets.rollouts.first_requests import arrived
 from mlplat_assets.rollouts.tables import tables_of, take_in
 from resources.registry.rollout_record import RolloutRecord
-from tests.resources.registry_cases import MODEL, crown, register
-from tests.rollouts.place import Place, declared
+from tests.resources.registry_cases import MODEL
+from tests.rollouts.place import Place, declared, shadowing
 
 BY: dict[str, Any] = {"actor": "dan", "reason": "try"}
 SHARES = {7: (9900, 100), 8: (9500, 500), 9: (7500, 2500), 10: (5000, 5000)}
@@ -19,12 +19,7 @@ SHARES = {7: (9900, 100), 8: (9500, 500), 9: (7500, 2500), 10: (5000, 5000)}
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    """A shadow of version 2."""
-    made = Place(tmp_path)
-    crown(made.registry, "a")
-    register(made.registry, "b", 1)
-    made.look()
-    return made
+    return shadowing(tmp_path)
 
 
 def taken(place: Place, record: RolloutRecord) -> Arrivals | None:

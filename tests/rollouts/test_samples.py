@@ -8,19 +8,15 @@ import pytest
 
 from mlplat_assets.rollouts import samples
 from mlplat_assets.rollouts.tables import Tables, tables_of, take_in
-from tests.resources.registry_cases import MODEL, crown, register
-from tests.rollouts.place import Place, declared
+from tests.resources.registry_cases import MODEL
+from tests.rollouts.place import Place, declared, shadowing
 
 BY: dict[str, Any] = {"actor": "dan", "reason": "try"}
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    made = Place(tmp_path)
-    crown(made.registry, "a")
-    register(made.registry, "b", 1)
-    made.look()
-    return made
+    return shadowing(tmp_path)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import dagster as dg
 from mlplat_assets.assessment.estimation import ASSUMPTION, ESTIMATED
 from mlplat_assets.model_spec import ModelSpec
 from mlplat_assets.monitoring.performance.findings import Claim
+from mlplat_assets.monitoring.performance.newest import newest_findings
 from mlplat_assets.monitoring.performance.tables import part_table
 from mlplat_assets.monitoring_spec import Objectives
 from resources.lake import Lake
@@ -45,31 +46,10 @@ def check_specs(asset_key: dg.AssetKey, spec: ModelSpec) -> list[dg.AssetCheckSp
 def check_results(
     lake: Lake, team: str, name: str, claims: Iterable[Claim]
 ) -> list[dg.AssetCheckResult]:
-    """What the lake says of each claim now, whichever days a run has written.
-
-    The newest day on which something of the champion could be measured counts, sure or not; before
-    there is one, the newest.
-    """
-    return [
-        _result(claim, _newest(lake, part_table(team, name, "findings"), claim)) for claim in claims
-    ]
-
-
-def _newest(lake: Lake, findings: str, claim: Claim) -> list[dict[str, Any]]:
-    return lake.read(
-        f"""with own as (
-                select * from {findings}
-                where claim = ? and variant = ?
-            ),
-            chosen as (
-                select coalesce(
-                    max(partition_day) filter (where value is not null), max(partition_day)
-                ) as day from own
-            )
-            select own.* from own, chosen where partition_day = day
-            order by version, subject""",
-        [claim.value, CHAMPION],
-    ).to_pylist()
+    """What the lake says of each claim of the champion now, whichever days a run has written."""
+    query = newest_findings(part_table(team, name, "findings"))
+    found = lake.read(query, [CHAMPION]).to_pylist()
+    return [_result(claim, [row for row in found if row["claim"] == claim]) for claim in claims]
 
 
 def _result(claim: Claim, rows: Sequence[dict[str, Any]]) -> dg.AssetCheckResult:
