@@ -20,6 +20,9 @@ export ORT_DISABLE_TELEMETRY := 1
 # pyright's wrapper would look for a newer release at each start.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Byte code is not made at install: where no first import keeps it, each process compiles its
+# libraries again (1.7 s for drift).
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \

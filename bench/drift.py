@@ -23,8 +23,8 @@ from bench.machine import machine
 
 RESULTS = Path(__file__).parent / "results" / "drift.json"
 _ROOT = Path(__file__).resolve().parent.parent
-# Their telemetry is off: it would be measured.
-_QUIET = {"DO_NOT_TRACK": "1"}
+# Their telemetry is off, and byte code is kept from an earlier run: both would be measured.
+_QUIET = {"DO_NOT_TRACK": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def measured(name: str, folder: Path, rows: int) -> dict[str, Any]:

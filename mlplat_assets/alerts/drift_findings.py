@@ -78,7 +78,7 @@ def _soundness(model: str, day: date, rows: list[Mapping[str, Any]]) -> Iterator
         if row["kind"] == "quality":
             told = row["findings"] or "broken"
             kind = "null_spike" if "null" in told else "schema_break"
-            detail = f"{day}: version {row['version']}, {row['column']} is {told}"
+            detail = f"{day}: version {row['version']}, {row['column']}: {told}"
             broken[kind][row["column"]] = Finding(subject=row["column"], detail=detail)
     for kind, found in broken.items():
         yield Examination(

@@ -60,12 +60,12 @@ def test_days_and_months_are_those_that_the_version_served_on() -> None:
 
 
 def test_broken_data_is_told_apart_from_drift_and_comes_first() -> None:
-    broken = row("b", 0.9, broken=True, p_value=0.004, findings="null 0.5")
+    broken = row("b", 0.9, broken=True, p_value=0.004, findings="null_spike 50%")
     found = heat_map([row("a", 0.9), broken], 2)
     assert signs(found) == {"b": "!", "a": "X"}
     cell = found.columns[0][1][0]
     assert cell is not None
-    assert cell.title.endswith("p 0.004, not drifted, null 0.5")
+    assert cell.title.endswith("p 0.004, not drifted, null_spike 50%")
 
 
 def test_a_cell_has_its_numbers() -> None:

@@ -23,8 +23,9 @@ _NUMBERS = (
     "UINTEGER", "UBIGINT", "UHUGEINT", "DECIMAL",
 )  # fmt: skip
 _TEXTS = ("VARCHAR", "ENUM")
-# As DuckDB names the types of JSON values.
-JSON_NUMBERS = "('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')"
+# As DuckDB names the types of JSON values. A list, as `in` would be planned as a join for each
+# column: 130 ms rather than 70 for a day of 1,000 rows and 25 columns.
+_JSON_NUMBERS = "['UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE']"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,7 @@ def _read(profile: ColumnProfile, cell: Cell) -> tuple[str, str]:
     value, there = cell.value, f"{cell.value} is not null"
     if profile["kind"] == "numeric":
         if cell.json_type:
-            other = f"{cell.json_type} not in {JSON_NUMBERS} and {there}"
+            other = f"not list_contains({_JSON_NUMBERS}, {cell.json_type}) and {there}"
             return f"nullif(try_cast({value} as double), 'nan'::double)", other
         if cell.type in _FLOATS:
             return f"nullif({value}::double, 'nan'::double)", "false"

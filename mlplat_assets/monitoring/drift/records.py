@@ -16,7 +16,7 @@ _FLOATS = (
     "psi", "threshold", "null_share", "p_value", "q_value", "ks", "jensen_shannon",
     "wasserstein", "chi_square_p", "mean",
 )  # fmt: skip
-# `findings` is what is wrong with the data as `fault share`, by commas; `broken` whether that
+# `findings` is what is wrong with the data as `fault share%`, by commas; `broken` whether that
 # breaks the column; `verdict` the window's.
 SCHEMA = pa.schema(
     [
@@ -79,7 +79,7 @@ def _row(day: date, version: int, report: DriftReport, column: ColumnDrift) -> d
         "column": column.name,
         "column_verdict": column.verdict,
         "kind": column.kind,
-        "findings": ", ".join(f"{one.fault} {one.share:.4g}" for one in column.findings),
+        "findings": ", ".join(f"{one.fault} {one.share * 100:.4g}%" for one in column.findings),
         "drifted": column.drifted,
         "broken": column.broken,
         "psi": measures.psi,

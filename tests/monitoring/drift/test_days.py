@@ -144,7 +144,7 @@ def test_the_asset_records_days_and_looks_closer_at_a_drifted_one(served: Served
            from drift.flights__arrival_delay where drifted or broken order by 1, 3"""
     ).to_pylist()
     assert [(row["verdict"], row["column"], row["kind"], row["findings"]) for row in rows] == [
-        ("WARNING", "weather__wind", "quality", "all_null 1"),
+        ("WARNING", "weather__wind", "quality", "all_null 100%"),
         ("DRIFT", "prediction", "distribution", rows[1]["findings"]),
         ("DRIFT", "weather__wind", "distribution", rows[2]["findings"]),
     ]
