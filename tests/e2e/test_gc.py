@@ -27,6 +27,12 @@ ROUTES = "features.flights__route_recent"
 FIRST, LAST = date(2013, 1, 1), date(2013, 2, 20)
 
 
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder for temporary files of its own: those of other tests would count as old."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
 @pytest.fixture(scope="module")
 def loose(copy: World) -> list[str]:
     """Pieces that nothing names, and a lake that was rewritten three times since the training."""
