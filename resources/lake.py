@@ -88,28 +88,39 @@ class Lake:
     @contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """One write transaction: committed at the end of the block, rolled back on any error."""
-        with self.lock(), self.connect() as connection:
+        with self.lock(), self._transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = self._root().cursor()
+        try:
             connection.execute("begin")
             try:
+                # Within it, as DuckLake asks its catalog for the newest snapshot once for each
+                # transaction: 18 of a read's 45 ms beside 150 tables in SQLite.
+                connection.execute("use lake")
                 yield connection
             except BaseException:
                 connection.execute("rollback")
                 raise
             connection.execute("commit")
+        finally:
+            connection.close()
 
     def read(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The rows of a query, with values bound to its `?` marks."""
-        with self.connect() as connection:
+        with self._transaction() as connection:
             return connection.execute(sql, list(parameters)).to_arrow_table()
 
     def snapshot(self) -> int:
         """The id of the newest snapshot; `AT (VERSION => id)` reads the lake as of it."""
-        with self.connect() as connection:
+        with self._transaction() as connection:
             return _snapshot(connection)
 
     def has(self, table: str) -> bool:
         """Whether the table exists."""
-        with self.connect() as connection:
+        with self._transaction() as connection:
             return _has(connection, table)
 
     def replace_days(
