@@ -12,29 +12,17 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from functools import cache
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from duckdb_extensions import import_extension
 from filelock import FileLock
 
+from resources.lake_attachment import attached
 from resources.lake_digests import PartitionVersion, as_arrow, day_digests
 from resources.settings import Settings
 
 VERSIONS = "lineage.partition_versions"
-_EXTENSIONS = ("ducklake", "sqlite_scanner", "postgres_scanner", "httpfs")
-
-
-@cache
-def install_extensions() -> None:
-    """Make DuckDB's extensions, which come in PyPI wheels, known to this user's DuckDB.
-
-    Done once a process, and before any dbt run: nothing is downloaded at run time.
-    """
-    for extension in _EXTENSIONS:
-        import_extension(extension)
 
 
 class Lake:
@@ -69,13 +57,7 @@ class Lake:
         Opened once: loading the extensions costs 0.3 s. A forked child opens its own.
         """
         if self._opened is None or self._opened[0] != os.getpid():
-            self._prepare_folders()
-            connection = duckdb.connect()
-            _load_extensions(connection, self.catalog, self.data)
-            connection.execute("set global timezone = 'UTC'")
-            attach = f"attach '{_quoted('ducklake:' + self.catalog)}' as lake"
-            connection.execute(f"{attach} (data_path '{_quoted(self.data)}')")
-            self._opened = os.getpid(), connection
+            self._opened = os.getpid(), attached(self.catalog, self.data)
         return self._opened[1]
 
     @contextmanager
@@ -189,12 +171,6 @@ class Lake:
                 )
         return versions
 
-    def _prepare_folders(self) -> None:
-        if self.catalog.startswith("sqlite:"):
-            Path(self.catalog.removeprefix("sqlite:")).parent.mkdir(parents=True, exist_ok=True)
-        if "://" not in self.data:
-            Path(self.data).mkdir(parents=True, exist_ok=True)
-
 
 def lake_from(settings: Settings) -> Lake:
     """The lake that the settings name; its lock lives in the home folder."""
@@ -243,15 +219,3 @@ def _has(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
         [schema, name],
     ).fetchall()
     return bool(rows)
-
-
-def _load_extensions(connection: duckdb.DuckDBPyConnection, catalog: str, data: str) -> None:
-    install_extensions()
-    catalog_scanner = "sqlite_scanner" if catalog.startswith("sqlite:") else "postgres_scanner"
-    remote = ["httpfs"] if data.startswith("s3://") else []
-    for extension in ("ducklake", catalog_scanner, *remote):
-        connection.execute(f"load {extension}")
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")

@@ -22,7 +22,7 @@ os.environ.update(
 def manifest() -> Path:
     """dbt's manifest, built again if a file of the project is newer. Once for all workers."""
     from mlplat_assets.features.manifest import DBT_PROJECT, MANIFEST, manifest_is_stale
-    from resources.lake import install_extensions
+    from resources.lake_attachment import install_extensions
 
     MANIFEST.parent.mkdir(exist_ok=True)
     with FileLock(MANIFEST.parent / "manifest.lock"):

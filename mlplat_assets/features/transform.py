@@ -24,7 +24,8 @@ from mlplat_assets.features.partition_report import record
 from mlplat_assets.features.view_versions import DBT_STAGES, record_definition, view_digest
 from mlplat_assets.keys import group, key, table
 from mlplat_assets.partitions import SINGLE_RUN, daily, window
-from resources.lake import Lake, install_extensions
+from resources.lake import Lake
+from resources.lake_attachment import install_extensions
 from resources.settings import Settings
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -279,7 +280,11 @@ def test_going_down_keeps_the_tables_for_coming_up_again(crowned: Registry) -> N
 
 # SQLite tells nobody; followers poll.
 @pytest.mark.parametrize("registry_url", ["postgresql"], indirect=True)
-def test_a_change_is_told_as_it_is_committed(crowned: Registry, registry_url: str) -> None:
+def test_a_change_is_told_as_it_is_committed(
+    crowned: Registry, registry_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Other tests tell of the same model's changes in the same database.
+    monkeypatch.setattr("resources.registry.notices.CHANNEL", f"traffic_{uuid4().hex}")
     notices, stop = Notices(registry_url, MODEL), threading.Event()
     notices.wait(stop, 0.01)
     heard = threading.Event()

@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from mlplat_assets.features.manifest import DBT_PROJECT
-from resources.lake import Lake, install_extensions, lake_from
+from resources.lake import Lake, lake_from
+from resources.lake_attachment import install_extensions
 from tests.small_home import settings_at
 
 MODEL = "models/features/flights/ftr_flights__weather"
