@@ -85,6 +85,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 # A folder's time changes when a model is removed from it, so folders count too.
 $(MANIFEST): $(INSTALLED) $(shell find dbt_project/*.yml dbt_project/models dbt_project/macros)
 	@echo "Reading the dbt project"
-	@$(BIN)/python -c 'from resources.lake import install_extensions; install_extensions()'
+	@$(BIN)/python -c 'from resources.lake_attachment import install_extensions; install_extensions()'
 	@$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
 	@touch $@

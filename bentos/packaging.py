@@ -42,6 +42,7 @@ _LEFT_OUT = {
     "resources/dagster_bindings.py",
     "resources/event_log.py",
     "resources/lake.py",
+    "resources/lake_attachment.py",
     "resources/lake_digests.py",
     "resources/lake_retention.py",
     "resources/service_addresses.py",
